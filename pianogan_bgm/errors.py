@@ -1,0 +1,58 @@
+"""The errors this package raises, all under one root.
+
+::
+
+    PianoganError
+    ├── InvalidNote        a note, piece or step outside the grid or the MIDI ranges
+    ├── InvalidRoll        a piano-roll array or picture of the wrong shape, type or range
+    ├── InvalidMidi        a MIDI file that cannot be read
+    ├── InvalidLatent      a latent or seed of the wrong shape, type or value
+    ├── ModelError         a generator that cannot be used
+    │   ├── ModelNotFound  no model of that name is installed
+    │   └── ModelDamaged   card and weights disagree, or the file is not a generator
+    ├── SoundError         samples or instruments that cannot be loaded or rendered
+    └── PlaylistError      a playlist or manifest that cannot be read, written or verified
+
+Each is also the matching built-in (``ValueError``, ``LookupError``, ``RuntimeError``), so that
+code which knows nothing of this package still catches what it expects.
+"""
+
+
+class PianoganError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class InvalidNote(PianoganError, ValueError):
+    """A note, piece or step outside the grid or the MIDI ranges."""
+
+
+class InvalidRoll(PianoganError, ValueError):
+    """A piano-roll array or picture of the wrong shape, type or range."""
+
+
+class InvalidMidi(PianoganError, ValueError):
+    """A MIDI file that cannot be read."""
+
+
+class InvalidLatent(PianoganError, ValueError):
+    """A latent or seed of the wrong shape, type or value."""
+
+
+class ModelError(PianoganError, RuntimeError):
+    """A generator that cannot be used."""
+
+
+class ModelNotFound(ModelError, LookupError):
+    """No model of that name is installed; the message says how to get it."""
+
+
+class ModelDamaged(ModelError):
+    """Card and weights disagree, or the file is not a generator."""
+
+
+class SoundError(PianoganError, RuntimeError):
+    """Samples or instruments that cannot be loaded or rendered."""
+
+
+class PlaylistError(PianoganError, RuntimeError):
+    """A playlist or manifest that cannot be read, written or verified."""

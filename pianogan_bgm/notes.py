@@ -1,0 +1,80 @@
+"""Notes on the sixteenth grid: frozen data and pure helpers, nothing else.
+
+Time is counted in *steps* (sixteenth notes, a quarter of a beat) as whole numbers; seconds, beats and
+MIDI ticks appear at the edges only (:mod:`pianogan_bgm.midi`, the player).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pianogan_bgm.errors import InvalidNote
+
+STEPS_PER_BEAT: Final = 4
+VELOCITY_LEVELS: Final = 64
+DEFAULT_VELOCITY: Final = 81
+"""What a note gets where its source says nothing of loudness (level 40 of 64)."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Note:
+    """One key pressed and let go.
+
+    ``start``: step at which it is struck, 0 or more. ``pitch``: MIDI number 0–127 (60 = middle C).
+    ``length``: steps it is held, 1 or more. ``velocity``: MIDI 1–127. Notes order by start, then pitch.
+    Raises :class:`InvalidNote` outside these ranges.
+    """
+
+    start: int
+    pitch: int
+    length: int
+    velocity: int = DEFAULT_VELOCITY
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("start", self.start, 0, None),
+            ("pitch", self.pitch, 0, 127),
+            ("length", self.length, 1, None),
+            ("velocity", self.velocity, 1, 127),
+        ):
+            if not isinstance(value, int) or value < low or (high is not None and value > high):
+                limits = f"{low} or more" if high is None else f"{low} to {high}"
+                raise InvalidNote(f"{name} must be a whole number, {limits}; got {value!r}")
+
+    @property
+    def end(self) -> int:
+        """First step at which the note no longer sounds."""
+        return self.start + self.length
+
+
+def velocity_to_level(velocity: int) -> int:
+    """MIDI velocity 1–127 to one of the roll's 64 levels, 0–63."""
+    return velocity // 2
+
+
+def level_to_velocity(level: int) -> int:
+    """Level 0–63 to the odd MIDI velocity in its middle, 1–127."""
+    return 2 * level + 1
+
+
+def on_grid(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Sort ``notes`` and make them what a roll can hold.
+
+    Velocities go to the middle of their level; of two notes that start together on one key the longer and
+    the louder value remain; a note still held when its key is struck again ends there.
+    """
+    merged: dict[tuple[int, int], Note] = {}
+    for note in notes:
+        key = (note.start, note.pitch)
+        twin = merged.get(key, note)
+        velocity = level_to_velocity(velocity_to_level(max(note.velocity, twin.velocity)))
+        merged[key] = replace(note, length=max(note.length, twin.length), velocity=velocity)
+    following: dict[int, int] = {}
+    result = []
+    for note in sorted(merged.values(), reverse=True):
+        length = min(note.length, following.get(note.pitch, note.end) - note.start)
+        following[note.pitch] = note.start
+        result.append(replace(note, length=length))
+    return tuple(reversed(result))

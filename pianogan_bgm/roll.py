@@ -1,0 +1,156 @@
+"""The roll codec: notes to piano-roll arrays and back. Training and runtime share this one.
+
+A roll is float32 ``(106, 300, 1)`` in [0, 1]: row 0 is MIDI pitch 21 (A0), row 105 is pitch 126; a column
+is a sixteenth. A cell above one half sounds, as in midi2img's pictures. The ``struck`` convention says
+more in the same picture:
+
+=============  ==========  ====================================================
+value          8-bit       meaning
+=============  ==========  ====================================================
+below 0.5      0 to 127    silent
+0.5 to 0.75    128 to 191  held: goes on from the column before
+0.75 and more  192 to 255  struck: a note starts; the height above 0.75 is one
+                           of 64 velocity levels
+=============  ==========  ====================================================
+
+The ``edges`` convention is plain black and white: every silent-to-sounding edge starts a note and touching
+repeats melt into one. Encoded values stand in the middle of their 8-bit step, ``(byte + 0.5) / 256`` (silence
+is exactly 0), so they survive an 8-bit picture unchanged and rounding errors far above float32's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from pianogan_bgm.errors import InvalidNote, InvalidRoll
+from pianogan_bgm.notes import (
+    DEFAULT_VELOCITY,
+    VELOCITY_LEVELS,
+    Note,
+    level_to_velocity,
+    on_grid,
+    velocity_to_level,
+)
+
+Convention = Literal["struck", "edges"]
+Roll: TypeAlias = npt.NDArray[np.float32]
+
+SOUNDING_BYTE: Final = 128
+HELD_BYTE: Final = 160
+STRUCK_BYTE: Final = 256 - VELOCITY_LEVELS
+
+
+@dataclass(frozen=True, slots=True)
+class RollSpec:
+    """What an image means: its rows, columns and shading.
+
+    ``lowest``: MIDI pitch of row 0. ``pitches``: rows. ``steps``: columns. ``convention``: ``"struck"`` or
+    ``"edges"`` (see the module). Raises :class:`InvalidRoll` for an impossible one.
+    """
+
+    lowest: int = 21
+    pitches: int = 106
+    steps: int = 300
+    convention: Convention = "struck"
+
+    def __post_init__(self) -> None:
+        if self.convention not in get_args(Convention):
+            raise InvalidRoll(f"convention must be one of {get_args(Convention)}; got {self.convention!r}")
+        if self.pitches < 1 or self.steps < 1 or self.lowest < 0 or self.lowest + self.pitches > 128:
+            raise InvalidRoll(
+                f"a roll needs at least one row and column and pitches within 0 to 127; got {self}"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of the array: (pitches, steps, 1)."""
+        return (self.pitches, self.steps, 1)
+
+    @property
+    def highest(self) -> int:
+        """MIDI pitch of the last row."""
+        return self.lowest + self.pitches - 1
+
+
+ROLL: Final = RollSpec()
+"""The roll of this project: 106 pitches from A0, 300 sixteenths, struck."""
+
+
+def encode(notes: Iterable[Note], spec: RollSpec = ROLL) -> Roll:
+    """Notes to a roll, float32 of shape ``spec.shape``.
+
+    Notes are first made what a roll can hold (:func:`pianogan_bgm.notes.on_grid`). A note outside the
+    rows or the columns raises :class:`InvalidNote`; nothing is dropped silently.
+    """
+    cells = np.zeros((spec.pitches, spec.steps), dtype=np.uint8)
+    for note in on_grid(notes):
+        if not spec.lowest <= note.pitch <= spec.highest or note.end > spec.steps:
+            room = f"pitches {spec.lowest} to {spec.highest} and {spec.steps} steps"
+            raise InvalidNote(f"{note} does not fit a roll of {room}")
+        row = note.pitch - spec.lowest
+        if spec.convention == "edges":
+            cells[row, note.start : note.end] = 255
+        else:
+            cells[row, note.start : note.end] = HELD_BYTE
+            cells[row, note.start] = STRUCK_BYTE + velocity_to_level(note.velocity)
+    return from_bytes(cells)
+
+
+def decode(roll: npt.NDArray[Any], spec: RollSpec = ROLL) -> tuple[Note, ...]:
+    """A roll to its notes, sorted by start and pitch.
+
+    ``roll``: float array of ``spec.shape`` (the last axis may be missing), values in [0, 1]. A held cell
+    after silence starts a note too, at the default velocity: that is how a note looks that began in the
+    slab before. Raises :class:`InvalidRoll` for another shape, NaN or values outside [0, 1].
+    """
+    cells = to_bytes(roll, spec)
+    sounding = cells >= SOUNDING_BYTE
+    before = np.zeros_like(sounding)
+    before[:, 1:] = sounding[:, :-1]
+    starts = sounding & ~before
+    if spec.convention == "struck":
+        starts |= cells >= STRUCK_BYTE
+    # the first column after a start at which the note no longer sounds: the next start or the next silence
+    stops = starts | ~sounding
+    notes = []
+    for row, column in zip(*(axis.tolist() for axis in np.nonzero(starts)), strict=True):
+        rest = stops[row, column + 1 :]
+        length = int(rest.argmax()) + 1 if rest.any() else spec.steps - column
+        notes.append(Note(column, spec.lowest + row, length, _velocity(int(cells[row, column]), spec)))
+    return tuple(sorted(notes))
+
+
+def _velocity(byte: int, spec: RollSpec) -> int:
+    if spec.convention == "edges" or byte < STRUCK_BYTE:
+        return DEFAULT_VELOCITY
+    return level_to_velocity(byte - STRUCK_BYTE)
+
+
+def to_bytes(roll: npt.NDArray[Any], spec: RollSpec = ROLL) -> npt.NDArray[np.uint8]:
+    """A checked roll as 8-bit cells of shape ``(pitches, steps)``; the picture, without its file."""
+    values = np.asarray(roll)
+    if values.shape not in (spec.shape, spec.shape[:2]):
+        raise InvalidRoll(f"a roll must have shape {spec.shape}; got {values.shape}")
+    if not np.issubdtype(values.dtype, np.floating):
+        raise InvalidRoll(f"a roll must hold floats in [0, 1]; got {values.dtype}")
+    values = values.reshape(spec.shape[:2]).astype(np.float64)
+    if not (np.isfinite(values).all() and values.min() >= 0.0 and values.max() <= 1.0):
+        raise InvalidRoll(
+            f"a roll must hold values in [0, 1]; got {np.nanmin(values):.4g} to {np.nanmax(values):.4g}"
+            + (" and NaN" if np.isnan(values).any() else "")
+        )
+    return np.minimum(values * 256.0, 255.0).astype(np.uint8)
+
+
+def from_bytes(cells: npt.NDArray[np.uint8]) -> Roll:
+    """8-bit cells ``(pitches, steps)`` to a roll ``(pitches, steps, 1)``: ``(byte + 0.5) / 256``.
+
+    A byte of 0 stays exactly 0.
+    """
+    values = np.where(cells == 0, 0.0, (cells + np.float64(0.5)) / 256.0)
+    return values.astype(np.float32)[:, :, None]
