@@ -20,7 +20,8 @@ class Piece:
     ``notes``: sorted, on the grid. ``steps``: length in sixteenths (a note may not ring past it).
     ``tempo``: beats (quarter notes) a minute, 20–400. ``beats_per_bar``: as far as known.
     ``has_dynamics``: whether the velocities mean something (a model trained without loudness leaves them
-    flat, and the arranger shapes them). ``seed``, ``latent`` (14 numbers), ``model``, ``licence``: filled in by the generator.
+    flat, and the arranger shapes them). ``seed``, ``latent`` (14 numbers), ``model``, ``licence``: filled
+    in by the generator.
     Raises :class:`InvalidNote` when the parts do not fit together.
     """
 

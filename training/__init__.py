@@ -1,1 +1,1 @@
-"""Training: data, networks, losses, runs, evaluation. Needs the extra ``train``; never imported by the runtime."""
+"""Training: data, networks, losses, runs, evaluation. Needs the extra ``train``; the runtime never does."""
