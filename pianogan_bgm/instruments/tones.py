@@ -39,7 +39,7 @@ class Instrument(Protocol):
         """Frames from the tone's start until it is silent, release included."""
 
     def add(self, tone: Tone, block: Block, at: int) -> None:
-        """Add to ``block``, whose first frame is frame ``at`` of the stream, what sounds of ``tone`` there."""
+        """Add what sounds of ``tone`` to ``block``, whose first frame is frame ``at`` of the stream."""
 
 
 def mix(instrument: Instrument, tones: Iterable[Tone], at: int, frames: int) -> Block:
