@@ -13,6 +13,8 @@ from typing import Final
 from pianogan_bgm.errors import InvalidNote
 
 STEPS_PER_BEAT: Final = 4
+MAX_STEPS: Final = 2**18
+"""Longest music a file may hold: nine hours at 120 BPM. What claims more is damaged, and is refused."""
 VELOCITY_LEVELS: Final = 64
 DEFAULT_VELOCITY: Final = 81
 """What a note gets where its source says nothing of loudness (level 40 of 64)."""
@@ -59,18 +61,19 @@ def level_to_velocity(level: int) -> int:
     return 2 * level + 1
 
 
-def on_grid(notes: Iterable[Note]) -> tuple[Note, ...]:
-    """Sort ``notes`` and make them what a roll can hold.
+def untangle(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """Sort ``notes`` and let one key sound once at a time, as on a piano.
 
-    Velocities go to the middle of their level; of two notes that start together on one key the longer and
-    the louder value remain; a note still held when its key is struck again ends there.
+    Of two notes that start together on one key the longer and the louder value remain; a note still held
+    when its key is struck again ends there. Velocities stay as they are.
     """
     merged: dict[tuple[int, int], Note] = {}
     for note in notes:
         key = (note.start, note.pitch)
         twin = merged.get(key, note)
-        velocity = level_to_velocity(velocity_to_level(max(note.velocity, twin.velocity)))
-        merged[key] = replace(note, length=max(note.length, twin.length), velocity=velocity)
+        merged[key] = replace(
+            note, length=max(note.length, twin.length), velocity=max(note.velocity, twin.velocity)
+        )
     following: dict[int, int] = {}
     result = []
     for note in sorted(merged.values(), reverse=True):
@@ -78,3 +81,11 @@ def on_grid(notes: Iterable[Note]) -> tuple[Note, ...]:
         following[note.pitch] = note.start
         result.append(replace(note, length=length))
     return tuple(reversed(result))
+
+
+def on_grid(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """:func:`untangle` ``notes`` and set velocities to the middle of their level: what a roll can hold."""
+    return tuple(
+        replace(note, velocity=level_to_velocity(velocity_to_level(note.velocity)))
+        for note in untangle(notes)
+    )

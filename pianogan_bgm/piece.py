@@ -11,6 +11,7 @@ from pianogan_bgm.roll import ROLL, Roll, RollSpec, encode
 
 DEFAULT_TEMPO: Final = 120.0
 TEMPO_RANGE: Final = (20.0, 400.0)
+MAX_BEATS_PER_BAR: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,11 @@ class Piece:
     def __post_init__(self) -> None:
         if list(self.notes) != sorted(self.notes):
             raise InvalidNote("the notes of a piece must be sorted by start and pitch")
-        if self.steps < 1 or self.beats_per_bar < 1:
+        if self.steps < 1 or not 1 <= self.beats_per_bar <= MAX_BEATS_PER_BAR:
             got = f"{self.steps} and {self.beats_per_bar}"
-            raise InvalidNote(f"a piece needs at least one step and one beat a bar; got {got}")
+            raise InvalidNote(
+                f"a piece needs at least one step and 1 to {MAX_BEATS_PER_BAR} beats a bar; got {got}"
+            )
         if late := [note for note in self.notes if note.end > self.steps]:
             raise InvalidNote(f"{late[0]} ends after the piece's {self.steps} steps")
         low, high = TEMPO_RANGE

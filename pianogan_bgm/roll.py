@@ -39,6 +39,8 @@ from pianogan_bgm.notes import (
 
 Convention = Literal["struck", "edges"]
 Roll: TypeAlias = npt.NDArray[np.float32]
+Cells: TypeAlias = npt.NDArray[np.uint8]
+"""A roll in 8-bit steps, ``(pitches, steps)``: exactly the pixels of its picture."""
 
 SOUNDING_BYTE: Final = 128
 HELD_BYTE: Final = 160
@@ -87,6 +89,11 @@ def encode(notes: Iterable[Note], spec: RollSpec = ROLL) -> Roll:
     Notes are first made what a roll can hold (:func:`pianogan_bgm.notes.on_grid`). A note outside the
     rows or the columns raises :class:`InvalidNote`; nothing is dropped silently.
     """
+    return from_cells(encode_cells(notes, spec))
+
+
+def encode_cells(notes: Iterable[Note], spec: RollSpec = ROLL) -> Cells:
+    """Like :func:`encode`, but to 8-bit cells ``(pitches, steps)``."""
     cells = np.zeros((spec.pitches, spec.steps), dtype=np.uint8)
     for note in on_grid(notes):
         if not spec.lowest <= note.pitch <= spec.highest or note.end > spec.steps:
@@ -98,7 +105,7 @@ def encode(notes: Iterable[Note], spec: RollSpec = ROLL) -> Roll:
         else:
             cells[row, note.start : note.end] = HELD_BYTE
             cells[row, note.start] = STRUCK_BYTE + velocity_to_level(note.velocity)
-    return from_bytes(cells)
+    return cells
 
 
 def decode(roll: npt.NDArray[Any], spec: RollSpec = ROLL) -> tuple[Note, ...]:
@@ -108,7 +115,13 @@ def decode(roll: npt.NDArray[Any], spec: RollSpec = ROLL) -> tuple[Note, ...]:
     after silence starts a note too, at the default velocity: that is how a note looks that began in the
     slab before. Raises :class:`InvalidRoll` for another shape, NaN or values outside [0, 1].
     """
-    cells = to_bytes(roll, spec)
+    return decode_cells(to_cells(roll, spec), spec)
+
+
+def decode_cells(cells: Cells, spec: RollSpec = ROLL) -> tuple[Note, ...]:
+    """Like :func:`decode`, but from 8-bit cells ``(pitches, steps)``."""
+    if cells.shape != spec.shape[:2] or cells.dtype != np.uint8:
+        raise InvalidRoll(f"cells must be uint8 {spec.shape[:2]}; got {cells.dtype} {cells.shape}")
     sounding = cells >= SOUNDING_BYTE
     before = np.zeros_like(sounding)
     before[:, 1:] = sounding[:, :-1]
@@ -131,23 +144,22 @@ def _velocity(byte: int, spec: RollSpec) -> int:
     return level_to_velocity(byte - STRUCK_BYTE)
 
 
-def to_bytes(roll: npt.NDArray[Any], spec: RollSpec = ROLL) -> npt.NDArray[np.uint8]:
-    """A checked roll as 8-bit cells of shape ``(pitches, steps)``; the picture, without its file."""
+def to_cells(roll: npt.NDArray[Any], spec: RollSpec = ROLL) -> Cells:
+    """A checked roll as 8-bit cells: ``floor(256 * value)``, 1.0 becoming 255."""
     values = np.asarray(roll)
     if values.shape not in (spec.shape, spec.shape[:2]):
         raise InvalidRoll(f"a roll must have shape {spec.shape}; got {values.shape}")
     if not np.issubdtype(values.dtype, np.floating):
         raise InvalidRoll(f"a roll must hold floats in [0, 1]; got {values.dtype}")
     values = values.reshape(spec.shape[:2]).astype(np.float64)
-    if not (np.isfinite(values).all() and values.min() >= 0.0 and values.max() <= 1.0):
-        raise InvalidRoll(
-            f"a roll must hold values in [0, 1]; got {np.nanmin(values):.4g} to {np.nanmax(values):.4g}"
-            + (" and NaN" if np.isnan(values).any() else "")
-        )
+    if np.isnan(values).any():
+        raise InvalidRoll("a roll must hold values in [0, 1]; got NaN")
+    if values.min() < 0.0 or values.max() > 1.0:
+        raise InvalidRoll(f"a roll must hold values in [0, 1]; got {values.min():.4g} to {values.max():.4g}")
     return np.minimum(values * 256.0, 255.0).astype(np.uint8)
 
 
-def from_bytes(cells: npt.NDArray[np.uint8]) -> Roll:
+def from_cells(cells: Cells) -> Roll:
     """8-bit cells ``(pitches, steps)`` to a roll ``(pitches, steps, 1)``: ``(byte + 0.5) / 256``.
 
     A byte of 0 stays exactly 0.

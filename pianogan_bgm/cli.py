@@ -1,0 +1,149 @@
+"""The command line, ``pianogan-bgm``.
+
+A command is one row of :data:`COMMANDS`. Its ``arguments`` function describes the options, its ``run``
+function does the work and gives the exit status; heavy modules are imported inside ``run``, so that
+``--help`` stays quick. Errors of this package and of the file system become one line on stderr and status
+1; Ctrl-C gives 130; a wrong usage gives 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+from pianogan_bgm import PianoganError, __version__
+
+PROGRAM: Final = "pianogan-bgm"
+INTERRUPTED: Final = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One subcommand: its name, one line of help, its options and its work."""
+
+    name: str
+    help: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line on ``argv`` (``sys.argv`` without it) and return the exit status."""
+    options = build_parser().parse_args(argv)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # the reader (`| head`) has gone; keep Python's exit from flushing into the closed pipe again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (PianoganError, OSError) as error:
+        print(f"{PROGRAM}: {one_line(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{PROGRAM}: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with every row of :data:`COMMANDS`."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM, description="Piano background music for pygame, composed on the spot."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        child = commands.add_parser(command.name, help=command.help, description=command.help)
+        command.arguments(child)
+        child.set_defaults(run=command.run)
+    return parser
+
+
+def one_line(error: Exception) -> str:
+    """What went wrong, without line breaks; a file system error names its file first."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def beats(text: str) -> Fraction:
+    """Option value: a fraction of a beat such as ``0.25`` or ``1/3``."""
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        value = Fraction(0)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"expected beats above 0, such as 0.25 or 1/3; got {text!r}")
+    return value
+
+
+def columns(text: str) -> int:
+    """Option value: a whole number of columns, 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of columns, 1 or more; got {text!r}")
+    return int(text)
+
+
+def _midi2img_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("sources", nargs="+", type=Path, metavar="FILE.mid|FOLDER", help="MIDI files, or folders of them")
+    add("-o", "--output", type=Path, metavar="DIR", help="where to write (beside each source)")
+    add("--resolution", type=beats, default=Fraction(1, 4), metavar="BEATS", help="beats a column (0.25)")
+    add("--length", type=columns, default=300, metavar="COLUMNS", help="columns of a picture (300)")
+    silent = parser.add_mutually_exclusive_group()
+    silent.add_argument(
+        "--skip-silent", action="store_true", default=True, help="leave silent pictures out (the default)"
+    )
+    silent.add_argument(
+        "--keep-silent", dest="skip_silent", action="store_false", help="write silent pictures too"
+    )
+    add("--edges", action="store_true", help="plain black and white, without strikes and loudness")
+
+
+def _midi2img(options: argparse.Namespace) -> int:
+    from pianogan_bgm import convert
+
+    return convert.midi2img(
+        options.sources,
+        options.output,
+        resolution=options.resolution,
+        length=options.length,
+        convention="edges" if options.edges else "struck",
+        skip_silent=options.skip_silent,
+    )
+
+
+def _img2midi_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("sources", nargs="+", type=Path, metavar="FILE.png|FOLDER", help="pictures, or folders of them")
+    add("-o", "--output", type=Path, metavar="FILE.mid|DIR", help="where to write (beside each source)")
+    add("--tempo", type=float, metavar="BPM", help="beats a minute (the picture's own, or 120)")
+    add(
+        "--separate",
+        action="store_true",
+        help="a file for each picture, even where NAME_0.png, NAME_1.png ... look like one instrument",
+    )
+
+
+def _img2midi(options: argparse.Namespace) -> int:
+    from pianogan_bgm import convert
+
+    return convert.img2midi(
+        options.sources, options.output, tempo=options.tempo, separate=options.separate
+    )
+
+
+COMMANDS: Final[tuple[Command, ...]] = (
+    Command("midi2img", "MIDI files to piano-roll pictures", _midi2img_arguments, _midi2img),
+    Command("img2midi", "Piano-roll pictures to MIDI files", _img2midi_arguments, _img2midi),
+)
+
+if __name__ == "__main__":
+    sys.exit(main())
