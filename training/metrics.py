@@ -3,8 +3,8 @@
 The protocol's constants stand here and are fixed before any model is measured:
 
 - *Overlapped area* (Yang & Lerch 2020): the area under both densities of one feature, averaged over the
-  features. Densities are histograms of 20 common bins over the pooled 0.5 to 99.5 % range, the outer bins
-  open; a feature of at most 20 whole values gets one bin a value.
+  features. Densities are histograms of 15 common bins over the pooled 0.5 to 99.5 % range, the outer bins
+  open; a feature of at most 15 whole values gets one bin a value.
 - *Density and coverage* (Naeem et al. 2020), 5 neighbours, on features standardised by the real set. Coverage
   grows with the number of generated rolls: compare equal numbers only.
 - *Two-sample AUC*: how well a random forest tells the sets apart by the same features, five-fold
@@ -17,9 +17,10 @@ from typing import Final
 
 import numpy as np
 
-from training.features import FEATURES, Cells, Floats, features
+from training.corpus import Cells
+from training.features import FEATURES, Floats, features
 
-BINS: Final = 20
+BINS: Final = 15
 POOLED_RANGE: Final = (0.005, 0.995)
 NEIGHBOURS: Final = 5
 TREES: Final = 300
