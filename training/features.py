@@ -21,9 +21,9 @@ import numpy.typing as npt
 
 from pianogan_bgm.errors import InvalidRoll
 from pianogan_bgm.notes import STEPS_PER_BEAT
-from pianogan_bgm.roll import ROLL, SOUNDING_BYTE, STRUCK_BYTE
-from training.corpus import Cells, Ints
+from pianogan_bgm.roll import ROLL, SOUNDING_BYTE, STRUCK_BYTE, Cells
 
+Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 STEPS_PER_BAR: Final = 4 * STEPS_PER_BEAT

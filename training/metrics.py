@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from training.corpus import Cells
+from pianogan_bgm.roll import Cells
 from training.features import FEATURES, Floats, features
 
 BINS: Final = 15

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -11,9 +11,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from pianogan_bgm.errors import InvalidRoll
+from pianogan_bgm.files import write_atomically
 from pianogan_bgm.notes import STEPS_PER_BEAT, VELOCITY_LEVELS
-from pianogan_bgm.roll import ROLL, SOUNDING_BYTE, STRUCK_BYTE
-from training.corpus import Cells
+from pianogan_bgm.roll import ROLL, SOUNDING_BYTE, STRUCK_BYTE, Cells
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 
@@ -44,11 +44,13 @@ def sample_sheet(cells: Cells, path: str | Path, columns: int = 2) -> None:
     blank = np.full_like(pictures[0], 255)
     pictures += [blank] * (-len(pictures) % columns)
     rows = [np.hstack(pictures[first : first + columns]) for first in range(0, len(pictures), columns)]
-    _save(np.vstack(rows), Path(path))
+    png = BytesIO()
+    Image.fromarray(np.vstack(rows)).save(png, format="PNG", optimize=True)
+    write_atomically(path, png.getvalue())
 
 
 def roll_pixels(roll: npt.NDArray[Any]) -> Pixels:
-    """One roll's cells ``(106, steps)`` as RGB, ``(106 * CELL_HEIGHT, steps * CELL_WIDTH, 3)``, high on top."""
+    """One roll's cells ``(106, steps)`` as RGB, ``(height, width, 3)``, high notes on top."""
     steps = roll.shape[1]
     picture = np.empty((ROLL.pitches, steps, CELL_WIDTH, 3), dtype=np.uint8)
     picture[:] = _PAPER
@@ -71,10 +73,3 @@ def _palette() -> Pixels:
 
 def _framed(picture: Pixels) -> Pixels:
     return np.pad(picture, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), constant_values=255)
-
-
-def _save(pixels: Pixels, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".partial")
-    Image.fromarray(pixels).save(beside, format="PNG", optimize=True)
-    os.replace(beside, path)

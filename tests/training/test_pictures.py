@@ -4,7 +4,7 @@ from PIL import Image
 
 from pianogan_bgm.errors import InvalidRoll
 from pianogan_bgm.notes import Note
-from pianogan_bgm.roll import encode, to_bytes
+from pianogan_bgm.roll import encode_cells
 from training.pictures import CELL_HEIGHT, CELL_WIDTH, MARGIN, roll_pixels, sample_sheet
 
 
@@ -18,7 +18,7 @@ def test_a_sheet_holds_every_roll_in_the_given_columns(tmp_path):
 
 
 def test_high_notes_are_on_top_and_strikes_darker_than_held_cells():
-    pixels = roll_pixels(to_bytes(encode([Note(2, 126, 2)]))).astype(int).sum(axis=2)
+    pixels = roll_pixels(encode_cells([Note(2, 126, 2)])).astype(int).sum(axis=2)
     empty = roll_pixels(np.zeros((106, 300), np.uint8)).astype(int).sum(axis=2)
     rows, columns = np.nonzero(pixels != empty)
     assert set(rows) == set(range(CELL_HEIGHT))
@@ -27,7 +27,7 @@ def test_high_notes_are_on_top_and_strikes_darker_than_held_cells():
 
 
 def test_louder_strikes_are_darker():
-    soft, loud = (to_bytes(encode([Note(2, 60, 1, velocity)])) for velocity in (1, 127))
+    soft, loud = (encode_cells([Note(2, 60, 1, velocity)]) for velocity in (1, 127))
     assert roll_pixels(loud).sum() < roll_pixels(soft).sum()
 
 
