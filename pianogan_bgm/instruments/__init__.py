@@ -6,6 +6,43 @@ would; it keeps no playing state. :func:`mix` adds tones in sorted order, so tha
 depend on how the stream is cut.
 """
 
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from typing import Final
+
+from pianogan_bgm.errors import SoundError
 from pianogan_bgm.instruments.tones import Block, Instrument, Tone, mix
 
-__all__ = ["Block", "Instrument", "Tone", "mix"]
+NAMES: Final = ("piano", "music_box", "electric_piano", "chip_square", "chip_triangle")
+"""What :func:`load` knows."""
+RATES: Final = (8000, 192000)
+
+_loading = threading.Lock()
+
+__all__ = ["NAMES", "Block", "Instrument", "Tone", "load", "mix"]
+
+
+def load(name: str, rate: int) -> Instrument:
+    """The instrument ``name`` (one of :data:`NAMES`) at ``rate`` Hz, 8000 to 192000.
+
+    The same two give the same object, so that players share decoded samples. Raises :class:`SoundError`.
+    """
+    if name not in NAMES:
+        raise SoundError(f"no instrument is called {name!r}; there are {', '.join(NAMES)}")
+    if not isinstance(rate, int) or not RATES[0] <= rate <= RATES[1]:
+        raise SoundError(f"the sample rate must be a whole number, {RATES[0]} to {RATES[1]}; got {rate!r}")
+    with _loading:
+        return _make(name, rate)
+
+
+@lru_cache(maxsize=16)
+def _make(name: str, rate: int) -> Instrument:
+    if name == "piano":
+        from pianogan_bgm.instruments.piano import Piano
+
+        return Piano(rate)
+    from pianogan_bgm.instruments.synth import VOICES, Synth
+
+    return Synth(VOICES[name], rate)

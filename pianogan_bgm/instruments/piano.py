@@ -1,0 +1,141 @@
+"""The sampled grand piano: 30 keys in three layers, decoded when first needed.
+
+Between a recording and a block there is one cache of 16-bit PCM, already at the player's rate and the
+tone's pitch, cut to what the longest tone so far has needed, and bounded in bytes: the recordings that were
+not heard for longest go first and are decoded again when they come back.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from pianogan_bgm.errors import SoundError
+from pianogan_bgm.instruments.resample import Pcm16, resample, source_frames
+from pianogan_bgm.instruments.tones import Block, Tone, release_curve, velocity_gain
+
+SAMPLES: Final = Path(__file__).resolve().parent.parent / "samples"
+LAYER_TOPS: Final = {6: 62, 10: 92, 14: 127}
+"""Layer to the highest velocity it plays: halfway between the velocities the layers were recorded at."""
+HIGHEST_DAMPED: Final = 88
+DAMPED_RELEASE: Final = 0.25
+UNDAMPED_RELEASE: Final = 1.5
+CACHE_BYTES: Final = 24_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One row of the table: a file with its MIDI ``key``, its ``frames`` and the ``gain`` to play it at."""
+
+    file: str
+    key: int
+    layer: int
+    frames: int
+    gain: float
+
+
+@lru_cache(maxsize=1)
+def recordings(folder: Path = SAMPLES) -> tuple[int, dict[tuple[int, int], Recording]]:
+    """Rate of the files, and the recordings by (key, layer). Raises :class:`SoundError`."""
+    try:
+        table = json.loads((folder / "piano.json").read_text(encoding="utf-8"))
+        rows = [Recording(**row) for row in table["samples"]]
+        return int(table["rate"]), {(row.key, row.layer): row for row in rows}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SoundError(f"the piano's table {folder / 'piano.json'} cannot be read: {error}") from error
+
+
+class Piano:
+    """The grand piano at one sample rate; see :class:`~pianogan_bgm.instruments.tones.Instrument`.
+
+    ``cache_bytes`` bounds the decoded PCM kept. Safe to share between threads.
+    """
+
+    def __init__(self, rate: int, cache_bytes: int = CACHE_BYTES) -> None:
+        self.rate = rate
+        self._file_rate, self._recordings = recordings()
+        self._keys = sorted({key for key, _ in self._recordings})
+        self._cache: OrderedDict[tuple[int, int], Pcm16] = OrderedDict()
+        self._cache_bytes = cache_bytes
+        self._lock = threading.Lock()
+        self._choices: dict[tuple[int, int], tuple[Recording, float, int]] = {}
+
+    def ring(self, tone: Tone) -> int:
+        """Frames until the tone is silent: its release has ended or its recording has."""
+        _, _, frames = self._choose(tone.pitch, tone.velocity)
+        return min(tone.frames + len(self._release(tone.pitch)), frames)
+
+    def add(self, tone: Tone, block: Block, at: int) -> None:
+        """Add the part of ``tone`` that falls into ``block``."""
+        ring = self.ring(tone)
+        first, last = max(0, at - tone.start), min(ring, at + len(block) - tone.start)
+        if first >= last:
+            return
+        recording, _, _ = self._choose(tone.pitch, tone.velocity)
+        pcm = self._pcm(tone.pitch, tone.velocity, ring)
+        gain = np.float32(tone.gain * velocity_gain(tone.velocity) * recording.gain / 32768.0)
+        sound = np.multiply(pcm[first:last], gain, dtype=np.float32)
+        if last > tone.frames:
+            begin = max(first, tone.frames)
+            sound[begin - first :] *= self._release(tone.pitch)[begin - tone.frames : last - tone.frames]
+        offset = tone.start + first - at
+        block[offset : offset + last - first] += sound
+
+    def _release(self, pitch: int) -> Block:
+        return release_curve(self.rate, DAMPED_RELEASE if pitch <= HIGHEST_DAMPED else UNDAMPED_RELEASE)
+
+    def _choose(self, pitch: int, velocity: int) -> tuple[Recording, float, int]:
+        """The recording for a tone, the source frames per output frame, and its length in output frames."""
+        layer = next(layer for layer, top in LAYER_TOPS.items() if velocity <= top)
+        choice = self._choices.get((pitch, layer))
+        if choice is None:
+            key = min(self._keys, key=lambda key: abs(key - pitch))
+            recording = self._recordings[key, layer]
+            step = self._file_rate / self.rate * 2.0 ** ((pitch - key) / 12)
+            choice = recording, step, int(recording.frames / step)
+            self._choices[pitch, layer] = choice
+        return choice
+
+    def _pcm(self, pitch: int, velocity: int, frames: int) -> Pcm16:
+        """At least ``frames`` frames of the recording at this pitch and rate."""
+        recording, step, longest = self._choose(pitch, velocity)
+        place = (pitch, recording.layer)
+        with self._lock:
+            pcm = self._cache.get(place)
+            if pcm is None or len(pcm) < frames:
+                half_second = self.rate // 2
+                enough = min(longest, -(-frames // half_second) * half_second)
+                pcm = resample(_decode(recording, source_frames(enough, step)), step, enough)
+                self._cache[place] = pcm
+                self._forget()
+            self._cache.move_to_end(place)
+        return pcm
+
+    def _forget(self) -> None:
+        """Drop what was not heard for longest, the newest entry excepted, until the cache fits."""
+        size = sum(pcm.nbytes for pcm in self._cache.values())
+        while size > self._cache_bytes and len(self._cache) > 1:
+            _, dropped = self._cache.popitem(last=False)
+            size -= dropped.nbytes
+
+
+def _decode(recording: Recording, frames: int) -> Pcm16:
+    """The first ``frames`` frames of a recording, int16 (n, 2)."""
+    import soundfile
+
+    path = SAMPLES / recording.file
+    try:
+        with soundfile.SoundFile(path) as file:
+            pcm: Pcm16 = file.read(min(frames, recording.frames), dtype="int16", always_2d=True)
+    except (OSError, RuntimeError) as error:
+        raise SoundError(f"the piano recording {path} cannot be decoded: {error}") from error
+    if len(pcm) < min(frames, recording.frames):
+        raise SoundError(f"{path} should hold {recording.frames} frames; decoded {len(pcm)} of {frames} asked")
+    return pcm
