@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -71,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     beats.add_argument("--name", default="open")
     beats.add_argument("--allow-licence", action="append", default=[], metavar="NAME")
     beats.set_defaults(run=_run_beats)
+    maestro = commands.add_parser("maestro", help="the MAESTRO dataset, a folder or archive")
+    maestro.add_argument("source", type=Path)
+    maestro.add_argument("-o", "--output", type=Path, required=True)
+    maestro.add_argument("--asap", type=Path, metavar="SRC", help="the ASAP dataset: its beats become bars")
+    maestro.add_argument("--grid", choices=("fixed", "asap"), help="default: asap if --asap is given")
+    maestro.add_argument("--name", default="maestro")
+    maestro.set_defaults(run=_run_maestro)
     return parser
 
 
@@ -89,6 +97,23 @@ def _run_beats(options: argparse.Namespace) -> None:
             if not licences.is_allowed(f.licence, options.allow_licence)
         ]
         build([_beat_job(file) for file in allowed], options.output, options.name, skipped)
+
+
+def _run_maestro(options: argparse.Namespace) -> None:
+    from training.maestro import asap_jobs, fixed_jobs
+
+    grid = options.grid or ("asap" if options.asap else "fixed")
+    if (grid == "asap") != bool(options.asap):
+        raise DataError(f"--grid {grid} {'needs' if grid == 'asap' else 'has no use for'} --asap SRC")
+    with contextlib.ExitStack() as stack:
+        root = stack.enter_context(sources.opened(options.source, options.output))
+        skipped: list[dict[str, str]] = []
+        if grid == "asap":
+            asap = stack.enter_context(sources.opened(options.asap, options.output))
+            jobs, skipped = asap_jobs(root, asap)
+        else:
+            jobs = fixed_jobs(root)
+        build(jobs, options.output, options.name, skipped)
 
 
 def _beat_job(file: sources.SourceFile) -> Job:

@@ -1,0 +1,265 @@
+"""MAESTRO's performances on a grid: the beats that ASAP annotated, or the fixed 1/8 s of the original work.
+
+MAESTRO: Hawthorne et al., "Enabling Factorized Piano Music Modeling and Generation with the MAESTRO
+Dataset", 2019. ASAP: Foscarin et al., "ASAP: a dataset of aligned scores and performances", 2020. Both are
+CC BY-NC-SA 4.0: what is trained on them is for non-commercial use.
+
+Beats become steps by the written time signature: a bar of n/d has 16 n / d steps however many beats ASAP
+annotates in it. Compound metres (n a multiple of 3 above 3) are annotated with n / 3 beats, so a beat of
+6/8 is 6 steps and its bar 12; every other metre with n beats. Bars with missing or extra beats (pickups,
+cadenzas) last as many beats as they have.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from training.corpus import SPLITS, DataError
+from training.grid import Bars, Floats, GridPiece, to_grid
+from training.prepare import Job
+from training.smf import Score, read
+from training.works import work_keys
+
+LICENCE: Final = "CC BY-NC-SA 4.0"
+MAESTRO_CREDIT: Final = (
+    "The MAESTRO Dataset v3.0.0, Curtis Hawthorne et al., Google LLC (https://magenta.tensorflow.org/datasets/maestro)"
+)
+ASAP_CREDIT: Final = (
+    "Beats from ASAP: a dataset of aligned scores and performances, Francesco Foscarin et al. "
+    "(https://github.com/fosfrancesco/asap-dataset)"
+)
+FIXED_STEPS_PER_SECOND: Final = 8
+FIXED_BAR: Final = 16
+LEAD_IN: Final = 0.5
+"""Seconds at which ASAP puts the first note of the excerpts that it moved."""
+NEAR: Final = 0.05
+"""Seconds within which a note meets a beat."""
+LEAST_MET: Final = 0.5
+"""Share of the beats that notes must meet; less means that annotation and performance are not the same."""
+LONGEST_TAIL: Final = 32
+"""Steps that a note may last beyond the last beat."""
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A row of MAESTRO's table."""
+
+    path: Path
+    name: str
+    composer: str
+    title: str
+    split: int
+
+
+def performances(root: Path) -> dict[str, Performance]:
+    """MAESTRO's table below ``root``, by file name; raises :class:`DataError` without one."""
+    tables = sorted(root.rglob("maestro-v*.csv"), key=lambda path: len(path.parts))
+    if not tables:
+        raise DataError(f"{root} holds no maestro-v*.csv: expected the MAESTRO dataset")
+    found = {}
+    for row in _rows(tables[0]):
+        name = row["midi_filename"]
+        found[name] = Performance(
+            path=tables[0].parent / name,
+            name=name,
+            composer=row["canonical_composer"],
+            title=row["canonical_title"],
+            split=SPLITS.index(row["split"]),
+        )
+    return found
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def fixed_jobs(root: Path) -> list[Job]:
+    """Every performance on the fixed grid: 8 steps a second, a bar every 16 steps."""
+    return [
+        _job(performance, performance.composer, performance.title, performance.name, "", fixed)
+        for performance in performances(root).values()
+    ]
+
+
+def asap_jobs(root: Path, asap: Path) -> tuple[list[Job], list[dict[str, str]]]:
+    """The excerpts whose beats ASAP annotated, and the performances it leaves out with the reason."""
+    known = performances(root)
+    tables = sorted(asap.rglob("metadata.csv"), key=lambda path: len(path.parts))
+    if not tables:
+        raise DataError(f"{asap} holds no metadata.csv: expected the ASAP dataset")
+    jobs, used = [], set()
+    for row in _rows(tables[0]):
+        name = row["maestro_midi_performance"].removeprefix("{maestro}/")
+        if name not in known:
+            continue
+        used.add(name)
+        excerpt = functools.partial(
+            annotated,
+            text=(tables[0].parent / row["performance_annotations"]).read_text("utf-8"),
+            start=float(row["start"] or 0.0),
+            end=float(row["end"] or "inf"),
+        )
+        place = row["midi_performance"]
+        jobs.append(_job(known[name], row["composer"], row["title"], place, excerpt.keywords["text"], excerpt))
+    # excerpts of one performance stand together, so that its file is read once
+    jobs.sort(key=lambda job: (job.record["performance"], job.record["file"]))
+    skipped = [{"file": name, "reason": "no beat annotation"} for name in known if name not in used]
+    return jobs, skipped
+
+
+def _job(
+    performance: Performance,
+    composer: str,
+    title: str,
+    name: str,
+    annotation: str,
+    convert: Callable[[Score], GridPiece],
+) -> Job:
+    digest = _digest(performance.path)
+    record = {
+        "source": "MAESTRO v3" + (" + ASAP" if annotation else ""),
+        "file": name,
+        "performance": performance.name,
+        "sha256": digest,
+        "title": title,
+        "composer": composer,
+        "licence": LICENCE,
+        "attribution": f"{MAESTRO_CREDIT}. {ASAP_CREDIT}" if annotation else MAESTRO_CREDIT,
+    }
+    return Job(
+        record,
+        lambda: convert(_score(performance.path)),
+        work_keys(composer, title),
+        performance.split,
+        digest + hashlib.sha256(annotation.encode()).hexdigest(),
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(f"MAESTRO's table names {path}, which cannot be read: {error}") from error
+
+
+@functools.lru_cache(maxsize=1)
+def _score(path: Path) -> Score:
+    return read(path.read_bytes())
+
+
+def fixed(score: Score) -> GridPiece:
+    """A performance on the fixed grid of the original work."""
+    starts = score.seconds(score.notes[:, 0]) * FIXED_STEPS_PER_SECOND
+    ends = score.seconds(score.notes[:, 1]) * FIXED_STEPS_PER_SECOND
+    downbeats = np.arange(0.0, ends.max(initial=0.0), FIXED_BAR)
+    bars = Bars(downbeats, np.full(len(downbeats), FIXED_BAR / 4))
+    return to_grid(starts, ends, score.notes[:, 2], score.notes[:, 3], bars)
+
+
+@dataclass(frozen=True)
+class Beats:
+    """Annotated beats: ``times`` in seconds and ``steps`` from the first of them; ``down`` marks downbeats."""
+
+    times: Floats
+    steps: Floats
+    down: np.ndarray
+
+
+def read_beats(text: str) -> Beats:
+    """ASAP's annotation table of one performance; raises :class:`DataError` if it is not one."""
+    times, down, signatures = [], [], []
+    try:
+        for line in text.splitlines():
+            time, _, label = line.rstrip().split("\t")
+            kind, signature, *_ = [*label.split(","), "", ""]
+            if kind not in ("b", "db", "bR"):
+                continue
+            times.append(float(time))
+            down.append(kind == "db")
+            signatures.append(_beat_steps(signature) if "/" in signature else 0.0)
+    except (ValueError, ZeroDivisionError) as error:
+        raise DataError(f"not an ASAP annotation: {error}") from error
+    if len(times) < 2 or (np.diff(times) < 0).any():
+        raise DataError("beats out of order or fewer than two: expected ascending beat times")
+    lengths = _filled(signatures)
+    kept = np.concatenate([[True], np.diff(times) > 0])
+    steps = np.concatenate([[0.0], np.cumsum(lengths[kept][:-1])])
+    return Beats(np.array(times)[kept], steps, np.array(down)[kept])
+
+
+def _beat_steps(signature: str) -> float:
+    """Steps of one annotated beat under a time signature "n/d"."""
+    upper, lower = (int(part) for part in signature.split("/"))
+    beats = upper // 3 if upper > 3 and upper % 3 == 0 else upper
+    return 16.0 * upper / lower / beats
+
+
+def _filled(values: Iterable[float]) -> Floats:
+    """Zeros take the last value before them; zeros at the start the first one after; 4 if there is none."""
+    filled = np.array(list(values))
+    known = np.flatnonzero(filled)
+    if not len(known):
+        return np.full(len(filled), 4.0)
+    last = np.maximum.accumulate(np.where(filled > 0, np.arange(len(filled)), known[0]))
+    return np.asarray(filled[last])
+
+
+def annotated(score: Score, text: str, start: float, end: float) -> GridPiece:
+    """The excerpt ``start`` to ``end`` (seconds) of a performance, on the beats of ASAP's ``text``."""
+    beats = read_beats(text)
+    onsets, releases = score.seconds(score.notes[:, 0]), score.seconds(score.notes[:, 1])
+    excerpt = (onsets >= start - NEAR) & (onsets < end)
+    if not excerpt.any():
+        raise DataError("no notes within the excerpt")
+    onsets, releases, notes = onsets[excerpt], releases[excerpt], score.notes[excerpt]
+    shift = _alignment(onsets, beats, start)
+    starts, ends = (_to_steps(times - shift, beats) for times in (onsets, releases))
+    bar = float(np.diff(beats.steps[beats.down]).max(initial=16.0))
+    near = (starts > -bar) & (starts < beats.steps[-1] + bar)
+    lead = np.ceil(max(0.0, -float(starts[near].min(initial=0.0))))
+    ends = np.minimum(ends, beats.steps[-1] + LONGEST_TAIL)
+    downbeats = beats.steps[beats.down] + lead
+    lengths = np.diff(downbeats, append=beats.steps[-1] + lead + 4.0) / 4
+    piece = to_grid(
+        starts[near] + lead, ends[near] + lead, notes[near, 2], notes[near, 3], Bars(downbeats, lengths)
+    )
+    piece.dropped["outside the annotation"] = int((~near).sum())
+    return piece
+
+
+def _alignment(onsets: Floats, beats: Beats, start: float) -> float:
+    """MAESTRO time of the annotation's time 0.
+
+    It is ``start``, except that some excerpts were moved to begin at ``LEAD_IN``: whichever puts more
+    beats onto notes. Raises :class:`DataError` if neither does.
+    """
+    choices = [start, float(onsets[0]) - LEAD_IN]
+    shares = [_met(onsets, beats.times + shift) for shift in choices]
+    best = int(np.argmax(shares))
+    if shares[best] < LEAST_MET:
+        raise DataError(f"annotation does not fit the performance: notes meet {shares[best]:.0%} of the beats")
+    return choices[best]
+
+
+def _met(onsets: Floats, times: Floats) -> float:
+    following = np.clip(np.searchsorted(onsets, times), 1, max(1, len(onsets) - 1))
+    nearest = np.minimum(abs(onsets[following - 1] - times), abs(onsets[following % len(onsets)] - times))
+    return float((nearest < NEAR).mean())
+
+
+def _to_steps(times: Floats, beats: Beats) -> Floats:
+    """Annotation times to steps: straight lines between beats, the outermost ones prolonged."""
+    part = np.clip(np.searchsorted(beats.times, times, side="right") - 1, 0, len(beats.times) - 2)
+    left, right = beats.times[part], beats.times[part + 1]
+    rise = beats.steps[part + 1] - beats.steps[part]
+    return np.asarray(beats.steps[part] + rise * (times - left) / (right - left))
