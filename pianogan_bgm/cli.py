@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from pianogan_bgm import PianoganError, __version__
+from pianogan_bgm.errors import one_line
 
 PROGRAM: Final = "pianogan-bgm"
 INTERRUPTED: Final = 130
@@ -64,13 +65,6 @@ def build_parser() -> argparse.ArgumentParser:
         command.arguments(child)
         child.set_defaults(run=command.run)
     return parser
-
-
-def one_line(error: Exception) -> str:
-    """What went wrong, without line breaks; a file system error names its file first."""
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def beats(text: str) -> Fraction:
@@ -135,9 +129,7 @@ def _img2midi_arguments(parser: argparse.ArgumentParser) -> None:
 def _img2midi(options: argparse.Namespace) -> int:
     from pianogan_bgm import convert
 
-    return convert.img2midi(
-        options.sources, options.output, tempo=options.tempo, separate=options.separate
-    )
+    return convert.img2midi(options.sources, options.output, tempo=options.tempo, separate=options.separate)
 
 
 COMMANDS: Final[tuple[Command, ...]] = (

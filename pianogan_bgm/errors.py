@@ -56,3 +56,10 @@ class SoundError(PianoganError, RuntimeError):
 
 class PlaylistError(PianoganError, RuntimeError):
     """A playlist or manifest that cannot be read, written or verified."""
+
+
+def one_line(error: BaseException) -> str:
+    """What went wrong without line breaks, for a terminal; a file system error names its file first."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,143 @@
+"""Notes to Standard MIDI Files and back; ticks live here and in :mod:`pianogan_bgm.midi_reading` alone.
+
+Writing (:func:`piece_to_midi`, :func:`write_midi`) is deterministic and lossless: what is written is read
+back. Reading (:func:`read_midi`, :func:`parse_midi`) gives a :class:`pianogan_bgm.score.Score`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from math import lcm
+from pathlib import Path
+from typing import Any, Final
+
+import mido
+
+from pianogan_bgm.errors import InvalidMidi, InvalidNote
+from pianogan_bgm.files import write_atomically
+from pianogan_bgm.midi_reading import LONGEST_PAUSE, MAX_BYTES, score_of
+from pianogan_bgm.notes import MAX_STEPS, STEPS_PER_BEAT, untangle
+from pianogan_bgm.piece import Piece
+from pianogan_bgm.score import Score
+
+RESOLUTION: Final = Fraction(1, STEPS_PER_BEAT)
+FINEST: Final = 64
+"""Largest denominator of a resolution: with it, a step is a whole number of ticks in any file."""
+TICKS_PER_BEAT: Final = 480
+SUSTAIN: Final = 64
+"""Number of the controller that is the right pedal."""
+
+
+def write_midi(piece: Piece, path: str | os.PathLike[str], **options: Any) -> None:
+    """Write :func:`piece_to_midi` (same ``options``) to ``path``, whole or not at all."""
+    write_atomically(path, piece_to_midi(piece, **options))
+
+
+def piece_to_midi(
+    piece: Piece,
+    *,
+    title: str | None = None,
+    pedal: Sequence[tuple[int, int]] = (),
+    program: int = 0,
+    resolution: Fraction | float = RESOLUTION,
+) -> bytes:
+    """``piece`` as a type 0 file; the same piece gives the same bytes.
+
+    ``title``: the track's name. ``pedal``: sustain as ``(step pressed, step let go)``, in order and apart.
+    ``program``: General MIDI, 0–127. ``resolution``: beats a step, where it is not a sixteenth. Velocities
+    stay; a note struck again while it sounds ends there. Seed, model and licence travel as text. Raises
+    :class:`InvalidNote` for a pedal outside the piece, a bad resolution or program, or more than
+    ``MAX_STEPS`` steps.
+    """
+    exact = grid_of(resolution)
+    if not 0 <= program <= 127:
+        raise InvalidNote(f"program must be 0 to 127; got {program}")
+    if piece.steps > MAX_STEPS:
+        raise InvalidNote(f"a file may hold {MAX_STEPS} steps; the piece has {piece.steps}")
+    ticks_per_beat = lcm(TICKS_PER_BEAT, exact.denominator)
+    ticks_per_step = int(ticks_per_beat * exact)
+    if piece.steps * ticks_per_step > LONGEST_PAUSE:
+        raise InvalidNote(f"{piece.steps} steps of {exact} beats are longer than a file can say")
+    track = mido.MidiTrack(_headings(piece, title))
+    track.append(mido.Message("program_change", program=program))
+    now = 0
+    for step, _, message in sorted(_played(piece, pedal), key=lambda event: event[:2]):
+        track.append(message.copy(time=(step - now) * ticks_per_step))
+        now = step
+    track.append(mido.MetaMessage("end_of_track", time=(piece.steps - now) * ticks_per_step))
+    buffer = io.BytesIO()
+    file = mido.MidiFile(type=0, ticks_per_beat=ticks_per_beat, tracks=[track], charset="utf-8")
+    file.save(file=buffer)
+    return buffer.getvalue()
+
+
+def _headings(piece: Piece, title: str | None) -> Iterator[Any]:
+    yield mido.MetaMessage("track_name", name=_text(title or piece.model or "piano"))
+    if piece.licence is not None:
+        yield mido.MetaMessage("copyright", text=_text(piece.licence))
+    for name, value in (("model", piece.model), ("seed", piece.seed)):
+        if value is not None:
+            yield mido.MetaMessage("text", text=_text(f"{name}: {value}"))
+    yield mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(piece.tempo))
+    yield mido.MetaMessage("time_signature", numerator=piece.beats_per_bar, denominator=4)
+
+
+def _text(text: str) -> str:
+    """``text`` without the halves of characters that a file name may hold and UTF-8 may not."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _played(piece: Piece, pedal: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, Any]]:
+    """Step, rank and message: within a step keys rise, the pedal rises and falls, keys are struck."""
+    for note in untangle(piece.notes):
+        yield note.end, 0, mido.Message("note_off", note=note.pitch, velocity=0)
+        yield note.start, 3, mido.Message("note_on", note=note.pitch, velocity=note.velocity)
+    let_go = 0
+    for down, up in pedal:
+        if not let_go <= down < up <= piece.steps:
+            raise InvalidNote(f"pedal {(down, up)} is not in order within {piece.steps} steps")
+        let_go = up
+        yield up, 1, mido.Message("control_change", control=SUSTAIN, value=0)
+        yield down, 2, mido.Message("control_change", control=SUSTAIN, value=127)
+
+
+def read_midi(path: str | os.PathLike[str], resolution: Fraction | float = RESOLUTION) -> Score:
+    """The file at ``path`` on a grid of ``resolution`` beats; see :func:`parse_midi`."""
+    with Path(path).open("rb") as file:
+        return parse_midi(file.read(MAX_BYTES + 1), resolution, name=str(path))
+
+
+def parse_midi(data: bytes, resolution: Fraction | float = RESOLUTION, *, name: str = "MIDI data") -> Score:
+    """The bytes of a type 0 or 1 file on a grid of ``resolution`` beats (see :func:`grid_of`).
+
+    Raises :class:`InvalidMidi`, beginning with ``name``, for what is not such a file, is damaged, counts
+    time in film frames, or is longer than ``MAX_STEPS`` steps; :class:`InvalidNote` for a bad resolution.
+    """
+    grid = grid_of(resolution)
+    try:
+        return score_of(data, grid)
+    except InvalidMidi as error:
+        raise InvalidMidi(f"{name}: {error}") from None
+    except Exception as error:  # mido trips over damaged bytes in a dozen ways that all mean this
+        why = str(error) or type(error).__name__
+        raise InvalidMidi(f"{name}: damaged MIDI file ({why})") from error
+
+
+def grid_of(resolution: Fraction | float) -> Fraction:
+    """``resolution`` in beats as an exact fraction, its denominator ``FINEST`` at most.
+
+    Floats count as the fraction within 0.0001 of them. Raises :class:`InvalidNote` where there is none.
+    """
+    try:
+        given = Fraction(resolution)
+    except (OverflowError, ValueError):
+        given = Fraction(0)
+    exact = given.limit_denominator(FINEST)
+    if exact <= 0 or abs(exact - given) > Fraction(1, 10_000):
+        raise InvalidNote(
+            f"resolution must be beats such as 1/4 or 1/3, 1/{FINEST} or more; got {resolution}"
+        )
+    return exact
