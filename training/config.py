@@ -1,0 +1,142 @@
+"""Run configuration: frozen dataclasses read from TOML. An unknown key or a wrong type is an error."""
+
+from __future__ import annotations
+
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+Table = TypeVar("Table")
+
+
+class InvalidConfig(ValueError):
+    """A configuration file with an unknown key, a missing one or a value of the wrong type or range."""
+
+
+@dataclass(frozen=True, slots=True)
+class VaeConfig:
+    """The beat-wise autoencoder (``studio``, first stage).
+
+    ``width``: channels of encoder and decoder. ``codes``: latent numbers a beat. ``blocks``: residual blocks
+    of the decoder. ``kl_weight``: what a nat of latent rate costs, beside a nat of reconstruction.
+    """
+
+    width: int = 256
+    codes: int = 40
+    blocks: int = 3
+    steps: int = 4000
+    batch: int = 32
+    learning_rate: float = 2e-3
+    kl_weight: float = 0.5
+    velocity_weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class GanConfig:
+    """The generator on top of the frozen decoder (``studio``, second stage).
+
+    ``width``: channels of the generator. ``critic_width``: of the discriminator. ``ema``: decay of the
+    averaged generator. ``r1``: weight of the lazy R1 penalty, taken every ``r1_every`` steps. ``bank``:
+    encoded training windows kept in memory as real samples.
+    """
+
+    width: int = 160
+    critic_width: int = 128
+    steps: int = 10000
+    batch: int = 32
+    learning_rate: float = 2e-4
+    critic_ratio: float = 2.0
+    ema: float = 0.998
+    r1: float = 1.0
+    r1_every: int = 16
+    bank: int = 30000
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceConfig:
+    """The original GAN. ``width``: multiplier of every channel count; 1.0 is the original.
+
+    ``stop_near``: training ends once the discriminator's mean answer on real and generated samples has been
+    within ``stop_margin`` of it over ``stop_window`` steps, after ``min_steps``.
+    """
+
+    width: float = 1.0
+    steps: int = 3000
+    min_steps: int = 1000
+    batch: int = 16
+    learning_rate: float = 1e-4
+    clip: float = 1.0
+    label_noise: float = 0.05
+    stop_near: float = 0.5
+    stop_margin: float = 0.02
+    stop_window: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """One training run. ``minutes`` settings are wall-clock; everything else counts steps."""
+
+    name: str
+    network: Literal["studio", "reference"]
+    data: str
+    seed: int = 1
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    init_from: str | None = None
+    distribute: Literal["none", "mirrored", "multiworker"] = "none"
+    checkpoint_minutes: float = 3.0
+    validate_every: int = 500
+    validation_windows: int = 400
+    log_every: int = 50
+    vae: VaeConfig = field(default_factory=VaeConfig)
+    gan: GanConfig = field(default_factory=GanConfig)
+    reference: ReferenceConfig = field(default_factory=ReferenceConfig)
+
+
+def load(path: str | Path) -> Config:
+    """Read a TOML file. Raises :class:`InvalidConfig` naming the file and the key at fault."""
+    try:
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidConfig(f"{path}: cannot be read as TOML: {error}") from error
+    return parse(table, str(path))
+
+
+def parse(table: dict[str, Any], where: str = "config") -> Config:
+    """A table as TOML gives it to a checked :class:`Config`."""
+    return _build(Config, table, where)
+
+
+def _build(kind: type[Table], table: dict[str, Any], where: str) -> Table:
+    assert is_dataclass(kind)
+    hints = typing.get_type_hints(kind)
+    known = {f.name for f in fields(kind)}
+    if unknown := sorted(set(table) - known):
+        raise InvalidConfig(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}")
+    values = {key: _value(hints[key], value, f"{where}: {key}") for key, value in table.items()}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise InvalidConfig(f"{where}: {error}") from error
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    if is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise InvalidConfig(f"{where} must be a table; got {value!r}")
+        return _build(typing.cast(type[Any], hint), value, where)
+    if typing.get_origin(hint) is Literal:
+        if value not in typing.get_args(hint):
+            raise InvalidConfig(f"{where} must be one of {typing.get_args(hint)}; got {value!r}")
+        return value
+    allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, tuple(allowed)) or isinstance(value, bool):
+        names = " or ".join(kind.__name__ for kind in allowed)
+        raise InvalidConfig(f"{where} must be {names}; got {value!r}")
+    if isinstance(value, int | float) and value < 0:
+        raise InvalidConfig(f"{where} must not be negative; got {value!r}")
+    return value

@@ -1,0 +1,191 @@
+"""A run folder: config, revision, data hash, checkpoints, metrics and pictures; nothing is ever lost.
+
+::
+
+    RUN/config.toml      as given            RUN/run.json          revision, data hash, versions
+    RUN/metrics.jsonl    one line a log      RUN/checkpoints/      STAGE.npz newest, STAGE-best.npz
+    RUN/samples/         sheets of fixed latents                   RUN/tensorboard/
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from tqdm import tqdm
+
+from training.config import Config
+from training.pictures import sample_sheet
+
+
+class Stage(Protocol):
+    """One phase of a training run; every array it needs later is in ``variables`` or ``state``."""
+
+    name: str
+    steps: int
+
+    def variables(self) -> dict[str, Any]:
+        """Keras variables by unique name: weights, averages, optimiser slots."""
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds beside variables; JSON."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take back what :meth:`state` gave."""
+
+    def train(self, step: int) -> Mapping[str, Any]:
+        """Take training step ``step`` (from 0) and return its scalars."""
+
+    def validate(self) -> dict[str, float]:
+        """Validation metrics; ``score`` chooses the best checkpoint, higher is better."""
+
+    def sheet(self) -> Any:
+        """Cells uint8 ``(n, 106, 300)`` of fixed latents to look at."""
+
+    def finished(self) -> bool:
+        """Whether the stage wants to stop before its last step."""
+
+
+class Run:
+    """One run folder and its logs."""
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        self.folder, self.config = folder, config
+        self.checkpoints = folder / "checkpoints"
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        (folder / "samples").mkdir(exist_ok=True)
+        self._board = _tensorboard(folder / "tensorboard")
+
+    def log(self, stage: str, step: int, values: Mapping[str, Any]) -> None:
+        """Append scalars to ``metrics.jsonl`` and TensorBoard."""
+        row = {key: float(value) for key, value in values.items()}
+        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"stage": stage, "step": step, **row}) + "\n")
+        if self._board is not None:
+            self._board(stage, step, row)
+
+    def save(self, stage: Stage, step: int, best: float | None, *, suffix: str = "") -> None:
+        """Write a checkpoint atomically."""
+        arrays = {name: np.asarray(variable) for name, variable in stage.variables().items()}
+        meta = {"step": step, "best": best, "state": stage.state()}
+        path = self.checkpoints / f"{stage.name}{suffix}.npz"
+        temporary = path.with_suffix(".tmp")
+        with temporary.open("wb") as file:
+            np.savez(file, __meta__=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+
+    def restore(self, stage: Stage) -> tuple[int, float | None] | None:
+        """Load the newest checkpoint of a stage; None where there is none."""
+        path = self.checkpoints / f"{stage.name}.npz"
+        if not path.exists():
+            return None
+        meta = load_variables(path, stage.variables())
+        stage.restore(meta["state"])
+        return meta["step"], meta["best"]
+
+    def train(self, stage: Stage) -> None:
+        """Run ``stage`` to its end, going on from its newest checkpoint."""
+        begun = self.restore(stage)
+        first, best = begun if begun is not None else (0, None)
+        self._forget_after(stage.name, first)
+        saved = time.monotonic()
+        bar = tqdm(
+            range(first, stage.steps), initial=first, total=stage.steps, desc=stage.name, mininterval=2
+        )
+        step = first
+        for step in bar:
+            if stage.finished():
+                break
+            logs = stage.train(step)
+            done = step + 1
+            if done % self.config.log_every == 0:
+                self.log(stage.name, done, logs)
+                bar.set_postfix({key: f"{float(value):.3f}" for key, value in logs.items()}, refresh=False)
+            if done % self.config.validate_every == 0 or done == stage.steps:
+                best = self._validate(stage, done, best)
+            if time.monotonic() - saved > 60 * self.config.checkpoint_minutes or done == stage.steps:
+                self.save(stage, done, best)
+                saved = time.monotonic()
+        if not (self.checkpoints / f"{stage.name}-best.npz").exists():
+            self.save(stage, stage.steps, self._validate(stage, stage.steps, None))
+
+    def _validate(self, stage: Stage, step: int, best: float | None) -> float | None:
+        metrics = stage.validate()
+        self.log(stage.name, step, {f"validation_{key}": value for key, value in metrics.items()})
+        tqdm.write(f"{stage.name} {step}: " + " ".join(f"{k} {v:.3f}" for k, v in metrics.items()))
+        sample_sheet(stage.sheet(), self.folder / "samples" / f"{stage.name}-{step:06d}.png")
+        if best is None or metrics["score"] > best:
+            best = metrics["score"]
+            self.save(stage, step, best, suffix="-best")
+        return best
+
+    def _forget_after(self, stage: str, step: int) -> None:
+        """Drop log lines of steps that a resumed run takes again."""
+        path = self.folder / "metrics.jsonl"
+        if not path.exists():
+            return
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        kept = [row for row in rows if row["stage"] != stage or row["step"] <= step]
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        temporary.replace(path)
+
+
+def load_variables(path: Path, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Assign a checkpoint's arrays to variables of the same names and return its meta data.
+
+    A variable the file lacks, or another shape, raises ``ValueError`` naming it; further arrays are ignored.
+    """
+    with np.load(path, allow_pickle=False) as arrays:
+        for name, variable in variables.items():
+            if name not in arrays or arrays[name].shape != tuple(variable.shape):
+                got = arrays[name].shape if name in arrays else "nothing"
+                raise ValueError(f"{path}: {name} must have shape {tuple(variable.shape)}; got {got}")
+        for name, variable in variables.items():
+            variable.assign(arrays[name])
+        meta: dict[str, Any] = json.loads(bytes(arrays["__meta__"]).decode())
+    return meta
+
+
+def named(prefix: str, variables: Any) -> dict[str, Any]:
+    """Variables by ``prefix/index/path``: unique, and the same for the same network on every backend."""
+    return {
+        f"{prefix}/{i:03d}/{variable.path.split('/', 1)[-1]}": variable
+        for i, variable in enumerate(variables)
+    }
+
+
+def revision() -> str:
+    """The git revision of the working tree, with ``+`` where it has changes; "unknown" outside a checkout."""
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
+
+
+def _tensorboard(folder: Path) -> Any:
+    """A function that writes scalars, or None where TensorFlow is absent (a GPU machine with JAX alone)."""
+    try:
+        import tensorflow as tf
+    except ImportError:
+        return None
+    writer = tf.summary.create_file_writer(str(folder))
+
+    def write(stage: str, step: int, row: Mapping[str, float]) -> None:
+        with writer.as_default():
+            for key, value in row.items():
+                tf.summary.scalar(f"{stage}/{key}", value, step=step)
+
+    return write
