@@ -128,20 +128,24 @@ def decode_cells(cells: Cells, spec: RollSpec = ROLL) -> tuple[Note, ...]:
     starts = sounding & ~before
     if spec.convention == "struck":
         starts |= cells >= STRUCK_BYTE
-    # the first column after a start at which the note no longer sounds: the next start or the next silence
-    stops = starts | ~sounding
-    notes = []
-    for row, column in zip(*(axis.tolist() for axis in np.nonzero(starts)), strict=True):
-        rest = stops[row, column + 1 :]
-        length = int(rest.argmax()) + 1 if rest.any() else spec.steps - column
-        notes.append(Note(column, spec.lowest + row, length, _velocity(int(cells[row, column]), spec)))
-    return tuple(sorted(notes))
+    # a note lasts to the next start or the next silence of its row; the edge of the roll stops it too
+    stops = np.ones((spec.pitches, spec.steps + 1), dtype=np.bool_)
+    stops[:, :-1] = starts | ~sounding
+    ends = np.flatnonzero(stops)
+    columns, rows = np.nonzero(starts.T)  # in the order of notes: by start, then by pitch
+    places = rows * stops.shape[1] + columns
+    lengths = ends[np.searchsorted(ends, places, side="right")] - places
+    velocities = _velocities(spec)[cells[rows, columns]]
+    fields = (columns, rows + spec.lowest, lengths, velocities)
+    return tuple(map(Note, *(field.tolist() for field in fields)))
 
 
-def _velocity(byte: int, spec: RollSpec) -> int:
-    if spec.convention == "edges" or byte < STRUCK_BYTE:
-        return DEFAULT_VELOCITY
-    return level_to_velocity(byte - STRUCK_BYTE)
+def _velocities(spec: RollSpec) -> npt.NDArray[np.int64]:
+    """Velocity by the byte a note starts with, ``(256,)``."""
+    table = np.full(256, DEFAULT_VELOCITY)
+    if spec.convention == "struck":
+        table[STRUCK_BYTE:] = [level_to_velocity(level) for level in range(VELOCITY_LEVELS)]
+    return table
 
 
 def to_cells(roll: npt.NDArray[Any], spec: RollSpec = ROLL) -> Cells:
