@@ -73,14 +73,11 @@ def main() -> None:
     parser.add_argument("--tarballs", type=Path, default=Path("build/salamander"), help="folder of archives")
     parser.add_argument("--output", type=Path, default=Path("pianogan_bgm/samples"))
     options = parser.parse_args()
-    samples = [
-        sample for layer in ARCHIVES for sample in read_layer(fetch(layer, options.tarballs), layer)
-    ]
+    samples = [sample for layer in ARCHIVES for sample in read_layer(fetch(layer, options.tarballs), layer)]
     options.output.mkdir(parents=True, exist_ok=True)
-    table = [write(sample, gain, options.output) for sample, gain in calibrate(samples)]
-    index = {"rate": RATE, "layers": sorted(ARCHIVES), "samples": sorted(table, key=lambda row: row["file"])}
-    rows = ",\n  ".join(json.dumps(row) for row in index.pop("samples"))
-    text = json.dumps(index)[:-1] + f', "samples": [\n  {rows}\n]}}\n'
+    table: list[dict[str, Any]] = [write(sample, gain, options.output) for sample, gain in calibrate(samples)]
+    rows = ",\n  ".join(json.dumps(row) for row in sorted(table, key=lambda row: str(row["file"])))
+    text = f'{{"rate": {RATE}, "samples": [\n  {rows}\n]}}\n'
     (options.output / "piano.json").write_text(text, encoding="utf-8")
     size = sum(path.stat().st_size for path in options.output.glob("*.ogg"))
     print(f"{len(table)} samples, {size / 1e6:.2f} MB")
@@ -149,7 +146,7 @@ def calibrate(samples: list[Sample]) -> list[tuple[Sample, float]]:
 
 
 def target_loudness(key: int) -> float:
-    """How loud a key struck as hard as possible is, dB: the recorded loud layer, smoothed over the keyboard."""
+    """Loudness of a key struck as hard as possible, dB: the recorded loud layer, smoothed over the keys."""
     return float(np.interp(key, [21, 45, 60, 75, 88, 96, 108], LOUDNESS_CURVE))
 
 

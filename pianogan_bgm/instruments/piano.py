@@ -114,8 +114,10 @@ class Piano:
                 enough = min(longest, -(-frames // half_second) * half_second)
                 pcm = resample(_decode(recording, source_frames(enough, step)), step, enough)
                 self._cache[place] = pcm
+                self._cache.move_to_end(place)
                 self._forget()
-            self._cache.move_to_end(place)
+            else:
+                self._cache.move_to_end(place)
         return pcm
 
     def _forget(self) -> None:
@@ -137,5 +139,5 @@ def _decode(recording: Recording, frames: int) -> Pcm16:
     except (OSError, RuntimeError) as error:
         raise SoundError(f"the piano recording {path} cannot be decoded: {error}") from error
     if len(pcm) < min(frames, recording.frames):
-        raise SoundError(f"{path} should hold {recording.frames} frames; decoded {len(pcm)} of {frames} asked")
+        raise SoundError(f"{path} should hold {recording.frames} frames; asked for {frames}, got {len(pcm)}")
     return pcm

@@ -66,4 +66,4 @@ def _kernel(step: float) -> npt.NDArray[np.float32]:
     distance = np.arange(1 - half, half + 1)[:, None] - (np.arange(PHASES) + 0.5) / PHASES
     window = np.i0(KAISER_BETA * np.sqrt(np.maximum(0.0, 1.0 - (distance / half) ** 2))) / np.i0(KAISER_BETA)
     weights = cutoff * np.sinc(cutoff * distance) * window
-    return (weights / weights.sum(axis=0)).astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=0), dtype=np.float32)

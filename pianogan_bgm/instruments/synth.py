@@ -30,9 +30,9 @@ class Part:
     """One layer of a voice.
 
     ``partials``: amplitudes of harmonics 1, 2, 3 … of its waveform. ``ratio``: its frequency over the
-    tone's. ``level``: loudness. ``decay``: seconds to fall by 20 dB, 0 for none. ``sustain``: share that
-    stays. ``brightness``: how much of it a soft touch loses, 0 (nothing) to 2. ``top``: highest MIDI pitch
-    it sounds at.
+    tone's. ``level``: loudness. ``decay``: seconds to fall by 20 dB. ``sustain``: share that stays.
+    ``brightness``: how much of it a soft touch loses, 0 (nothing) to 2. ``top``: highest MIDI pitch it
+    sounds at.
     """
 
     partials: tuple[float, ...]
@@ -105,7 +105,7 @@ class Synth:
         self._voice = voice
         self._release = release_curve(rate, voice.release)
         self._attack = _attack(rate, voice.attack)
-        sustained = any(part.sustain or not part.decay for part in voice.parts)
+        sustained = any(part.sustain for part in voice.parts)
         self._longest = None if sustained else round(LONGEST_DECAY * rate)
 
     def ring(self, tone: Tone) -> int:
@@ -132,22 +132,25 @@ class Synth:
         block[offset : offset + len(sound)] += sound[:, None] * self._sides(tone.pitch)
 
     def _add_part(self, part: Part, tone: Tone, sound: npt.NDArray[np.float32], first: int) -> None:
+        envelope = _decay(self.rate, part.decay, part.sustain)[first : first + len(sound)]
+        if not part.sustain:
+            sound = sound[: len(envelope)]
         frequency = 440.0 * 2.0 ** ((tone.pitch - 69) / 12) * part.ratio
         audible = max(1, int(min(HIGHEST_PARTIAL_HZ, 0.45 * self.rate) / frequency))
-        if frequency > 0.45 * self.rate:
+        if frequency > 0.45 * self.rate or not len(sound):
             return
         wave = _cycle(part.partials[:audible])
         step = round(frequency / self.rate * 2**PHASE_BITS)
-        phase = np.arange(first, first + len(sound), dtype=np.uint64) * np.uint64(step)
-        index = (phase.astype(np.uint32) >> np.uint32(PHASE_BITS - TABLE_BITS)).astype(np.intp)
+        phase = np.arange(len(sound), dtype=np.uint32)
+        phase *= np.uint32(step)
+        phase += np.uint32(first * step % 2**PHASE_BITS)
+        phase >>= np.uint32(PHASE_BITS - TABLE_BITS)
         touch = velocity_gain(tone.velocity)
         gain = np.float32(tone.gain * part.level * touch * touch ** (part.brightness / 2))
-        values = wave[index] * gain
-        if part.decay:
-            envelope = _decay(self.rate, part.decay, part.sustain)
-            inside = envelope[first : first + len(sound)]
-            values[: len(inside)] *= inside
-            values[len(inside) :] *= np.float32(part.sustain)
+        values = wave.take(phase)
+        values *= gain
+        values[: len(envelope)] *= envelope
+        values[len(envelope) :] *= np.float32(part.sustain)
         sound += values
 
     def _sides(self, pitch: int) -> npt.NDArray[np.float32]:
@@ -161,7 +164,7 @@ def _cycle(partials: tuple[float, ...]) -> npt.NDArray[np.float32]:
     """One cycle of a waveform, float32 (4096,), scaled as if all its partials were there."""
     angle = 2.0 * np.pi * (np.arange(2**TABLE_BITS) + 0.5) / 2**TABLE_BITS
     waves = [a * np.sin(n * angle) for n, a in enumerate(partials, start=1)]
-    return np.sum(waves, axis=0).astype(np.float32)
+    return np.asarray(np.sum(waves, axis=0), dtype=np.float32)
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,140 @@
+"""Offline sound: a piece to PCM and to audio files, block by block, so that length costs no memory."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import numpy as np
+
+from pianogan_bgm import arrange
+from pianogan_bgm.bus import finish, to_format
+from pianogan_bgm.errors import SoundError
+from pianogan_bgm.instruments import NAMES, Block, Instrument, Tone, load, mix
+from pianogan_bgm.piece import Piece
+
+DEFAULT_RATE: Final = 44100
+BLOCK: Final = 65536
+SUBTYPES: Final = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS"}
+"""File endings :func:`write_audio` knows, and how each stores its samples."""
+
+
+def render(piece: Piece, rate: int = DEFAULT_RATE, instrument: str = "piano", *, tail: bool = True) -> Block:
+    """The piece as it is heard: float32 (frames, 2) in -1 to 1.
+
+    ``rate``: Hz, 8000 to 192000. ``instrument``: one of :data:`pianogan_bgm.instruments.NAMES`. ``tail``: let
+    the last notes ring out; without it the result is exactly as long as the piece. Raises
+    :class:`SoundError`.
+    """
+    return np.concatenate([*render_blocks(piece, rate, instrument, tail=tail), np.zeros((0, 2), np.float32)])
+
+
+def render_blocks(
+    piece: Piece, rate: int = DEFAULT_RATE, instrument: str = "piano", *, tail: bool = True
+) -> Iterator[Block]:
+    """What :func:`render` gives, in pieces of at most 65536 frames."""
+    voice = load(instrument, rate)
+    tones = arrange.tones(arrange.perform(piece), rate)
+    gain = arrange.loudness_gain(tones, rate)
+    frames = arrange.step_to_frame(piece.steps, rate, piece.tempo)
+    if tail:
+        frames = max([frames, *(tone.start + voice.ring(tone) for tone in tones)])
+    return (finish(block, gain) for block in mix_blocks(voice, tones, frames))
+
+
+def mix_blocks(
+    instrument: Instrument, tones: Iterable[Tone], frames: int, block: int = BLOCK
+) -> Iterator[Block]:
+    """The first ``frames`` frames of ``tones``, mixed ``block`` frames at a time."""
+    waiting = sorted(tones)
+    sounding: list[Tone] = []
+    index = 0
+    for at in range(0, frames, block):
+        end = min(at + block, frames)
+        while index < len(waiting) and waiting[index].start < end:
+            sounding.append(waiting[index])
+            index += 1
+        yield mix(instrument, sounding, at, end - at)
+        sounding = [tone for tone in sounding if tone.start + instrument.ring(tone) > end]
+
+
+def write_audio(
+    path: str | os.PathLike[str],
+    sound: Block | Iterable[Block],
+    rate: int,
+    *,
+    title: str | None = None,
+    licence: str | None = None,
+) -> int:
+    """Write PCM to a .wav, .flac (both 16-bit) or .ogg (Vorbis) file; returns the frames written.
+
+    ``sound``: float32 (frames, 2) in -1 to 1, or blocks of it as they come. ``title`` and ``licence`` become
+    tags of the file. The file appears whole or not at all. Raises :class:`SoundError` for another ending
+    or a file that cannot be written.
+    """
+    import soundfile
+
+    target = Path(path)
+    subtype = SUBTYPES.get(target.suffix.lower())
+    if subtype is None:
+        raise SoundError(f"{target.name} should end in one of {', '.join(SUBTYPES)}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{uuid4().hex}{target.suffix.lower()}")
+    try:
+        with soundfile.SoundFile(temporary, "w", rate, 2, subtype=subtype) as file:
+            _tag(file, title, licence)
+            frames = sum(_write(file, block) for block in _blocks(sound))
+        os.replace(temporary, target)
+    except soundfile.LibsndfileError as error:
+        raise SoundError(f"{target} cannot be written at {rate} Hz: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return frames
+
+
+def _tag(file: Any, title: str | None, licence: str | None) -> None:
+    from pianogan_bgm import __version__
+
+    tags = {"software": f"pianogan-bgm {__version__}", "title": title, "license": licence}
+    for name, text in tags.items():
+        if text:
+            setattr(file, name, text)
+
+
+def _blocks(sound: Block | Iterable[Block]) -> Iterator[Block]:
+    # libsndfile's Vorbis encoder wants a stack as large as what it is given at once
+    for block in [sound] if isinstance(sound, np.ndarray) else sound:
+        for at in range(0, len(block), BLOCK):
+            yield block[at : at + BLOCK]
+
+
+def _write(file: Any, block: Block) -> int:
+    # 16-bit samples are rounded here, as the mixer's are, so that a file equals a stream
+    file.write(block if file.subtype == "VORBIS" else to_format(block, -16, 2))
+    return len(block)
+
+
+def render_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``pianogan-bgm render``."""
+    add = parser.add_argument
+    add("source", type=Path, metavar="FILE.mid", help="the music")
+    add("-o", "--output", type=Path, required=True, metavar="FILE.wav|ogg|flac", help="the sound")
+    add("--rate", type=int, default=DEFAULT_RATE, metavar="HZ", help=f"sample rate ({DEFAULT_RATE})")
+    add("--instrument", default="piano", choices=NAMES, help="what plays it (piano)")
+
+
+def render_command(options: argparse.Namespace) -> int:
+    """Work of ``pianogan-bgm render``: a MIDI file to an audio file."""
+    from pianogan_bgm.midi import read_midi
+
+    piece = read_midi(options.source).piece()
+    blocks = render_blocks(piece, options.rate, options.instrument)
+    frames = write_audio(
+        options.output, blocks, options.rate, title=options.source.stem, licence=piece.licence
+    )
+    print(f"{options.output}: {frames / options.rate:.1f} s")
+    return 0
