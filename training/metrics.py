@@ -23,7 +23,7 @@ from training.features import FEATURES, Floats, features
 BINS: Final = 15
 POOLED_RANGE: Final = (0.005, 0.995)
 NEIGHBOURS: Final = 5
-TREES: Final = 300
+TREES: Final = 200
 FOLDS: Final = 5
 
 
@@ -83,7 +83,7 @@ def classifier_auc(real: Floats, generated: Floats, seed: int = 0) -> float:
     size = min(len(real), len(generated))
     sides = [side[rng.choice(len(side), size, replace=False)] for side in (real, generated)]
     label = np.repeat([0, 1], size)
-    forest = RandomForestClassifier(TREES, random_state=seed, n_jobs=1)
+    forest = RandomForestClassifier(TREES, random_state=seed, n_jobs=-1)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     guess = cross_val_predict(forest, np.concatenate(sides), label, cv=folds, method="predict_proba")[:, 1]
     return float(roc_auc_score(label, guess))

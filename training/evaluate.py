@@ -1,0 +1,267 @@
+"""Measure a model against music it never saw: ``python -m training.evaluate MODEL.onnx DATA_DIR``.
+
+The protocol, fixed before any model was measured: for each of three seeds, 500 windows of the test split
+(they do not overlap, begin on downbeats and are not transposed) against 1,000 generated rolls; every figure
+is the mean over the seeds. The measures are those of :mod:`training.metrics` and :mod:`training.copying`.
+Every report holds, beside the model:
+
+- *real music*, the ceiling: 1,000 windows of the training split in the model's place. Its copying is that
+  of the test windows, since training windows are copies of themselves.
+- *Markov chain*: :class:`training.baselines.MarkovChain`, learnt from the training split.
+- *random notes*, the floor: :func:`training.baselines.random_notes` with the training windows' statistics.
+
+A model is asked for the pieces of its seeds 0, 1, 2, …, the same ones that a game gets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from tqdm import tqdm
+
+from pianogan_bgm.errors import PianoganError
+from pianogan_bgm.files import write_atomically
+from pianogan_bgm.roll import Cells, to_cells
+from training import metrics
+from training.baselines import MarkovChain, random_notes
+from training.copying import NGRAM, CopyIndex
+from training.corpus import Corpus, DataError, Ints, sha256_of
+from training.features import FEATURES, Floats, checked, features
+from training.report import CEILING, FLOOR, MARKOV, text
+
+Source: TypeAlias = Callable[[int, int], Cells]
+"""Rolls uint8 ``(count, 106, 300)`` from a count and a seed; fewer only if there are no more."""
+
+PROTOCOL_VERSION: Final = 1
+"""Goes up with every change that moves a figure; reports of different versions do not compare."""
+FEWEST_WINDOWS: Final = 2 * metrics.FOLDS
+_BATCH: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How much is measured. ``generated`` rolls against ``windows`` real ones, for seeds 0 to ``seeds`` − 1.
+
+    Raises ``ValueError`` for less than can be cross-validated.
+    """
+
+    generated: int = 1000
+    windows: int = 500
+    seeds: int = 3
+
+    def __post_init__(self) -> None:
+        if min(self.generated, self.windows) < FEWEST_WINDOWS or self.seeds < 1:
+            raise ValueError(
+                f"at least {FEWEST_WINDOWS} rolls and windows and one seed are needed; got {self}"
+            )
+
+
+STANDARD: Final = Protocol()
+
+
+def evaluate(corpus: Corpus, models: Mapping[str, Source], protocol: Protocol) -> dict[str, Any]:
+    """The report on ``models`` by name, with ceiling and floor: plain JSON data, without file names.
+
+    ``rows``: for each name each measure's mean, standard deviation and value by seed. ``features``: for each
+    feature the median of the real windows, and for each name its own median and the overlapped area.
+    Raises :class:`DataError` if the test or training split has fewer than ``FEWEST_WINDOWS`` windows.
+    """
+    train = corpus.pieces("train").tolist()
+    index = CopyIndex(corpus.notes(piece) for piece in train)
+    chain = MarkovChain(_from_first_bar(corpus, train))
+    everyone: dict[str, Source] = {
+        CEILING: lambda count, seed: split_windows(corpus, "train", count, seed),
+        **models,
+        MARKOV: chain.compose,
+        FLOOR: lambda count, seed: random_notes(split_windows(corpus, "train", count, seed), count, seed),
+    }
+    results: dict[str, list[_Result]] = {name: [] for name in everyone}
+    medians = []
+    with tqdm(total=protocol.seeds * len(everyone), desc="measuring", leave=False) as bar:
+        for seed in range(protocol.seeds):
+            windows = split_windows(corpus, "test", protocol.windows, seed)
+            real = features(windows)
+            medians.append(np.median(real, axis=0))
+            for name, source in everyone.items():
+                cells = source(protocol.generated, seed)
+                copies = windows if name == CEILING else cells
+                results[name].append(_measure(real, cells, copies, index, seed))
+                bar.update()
+    return {
+        "protocol": _described(protocol),
+        "rows": {name: _summary([one.measures for one in found]) for name, found in results.items()},
+        "features": _by_feature(np.mean(medians, axis=0), results),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    measures: dict[str, float]
+    medians: Floats
+    areas: dict[str, float]
+
+
+def _measure(real: Floats, cells: Cells, copies: Cells, index: CopyIndex, seed: int) -> _Result:
+    table = features(cells)
+    areas = metrics.overlapped_areas(real, table)
+    density, coverage = metrics.density_coverage(real, table)
+    copied = index.copied(copies)
+    measures = {
+        "overlapped_area": float(np.mean(list(areas.values()))),
+        "auc": metrics.classifier_auc(real, table, seed),
+        "density": density,
+        "coverage": coverage,
+        "copied": copied.share,
+        "longest_copy_median": float(np.median(copied.longest)),
+        "longest_copy": float(copied.longest.max()),
+        "rolls": float(len(cells)),
+    }
+    return _Result(measures, np.median(table, axis=0), areas)
+
+
+def _summary(by_seed: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {
+            "mean": float(np.mean([one[name] for one in by_seed])),
+            "sd": float(np.std([one[name] for one in by_seed])),
+            "seeds": [one[name] for one in by_seed],
+        }
+        for name in by_seed[0]
+    }
+
+
+def _by_feature(real: Floats, results: Mapping[str, Sequence[_Result]]) -> dict[str, dict[str, Any]]:
+    return {
+        feature: {
+            "real_median": float(real[column]),
+            "rows": {
+                name: {
+                    "median": float(np.mean([one.medians[column] for one in found])),
+                    "overlapped_area": float(np.mean([one.areas[feature] for one in found])),
+                }
+                for name, found in results.items()
+            },
+        }
+        for column, feature in enumerate(FEATURES)
+    }
+
+
+def _described(protocol: Protocol) -> dict[str, Any]:
+    return {
+        "version": PROTOCOL_VERSION,
+        "split": "test",
+        **asdict(protocol),
+        "features": len(FEATURES),
+        "histogram_bins": metrics.BINS,
+        "neighbours": metrics.NEIGHBOURS,
+        "classifier": f"random forest of {metrics.TREES} trees, {metrics.FOLDS}-fold",
+        "ngram_notes": NGRAM,
+    }
+
+
+def split_windows(corpus: Corpus, split: str, count: int, seed: int) -> Cells:
+    """``count`` windows of ``split`` that do not overlap, or all if there are fewer, drawn by ``seed``.
+
+    uint8 ``(n, 106, 300)``. Raises :class:`DataError` below ``FEWEST_WINDOWS``.
+    """
+    every: Ints = corpus.windows(split)
+    if len(every) < FEWEST_WINDOWS:
+        raise DataError(f"split {split!r} needs {FEWEST_WINDOWS} windows to be measured; it has {len(every)}")
+    chosen = np.random.default_rng(seed).permutation(len(every))[:count]
+    return np.stack([corpus.cells(piece, start) for piece, start in every[chosen].tolist()])
+
+
+def _from_first_bar(corpus: Corpus, pieces: Sequence[int]) -> Iterator[Any]:
+    """Notes of each piece, counted from its first bar line, so that beats fall on multiples of four."""
+    for piece in pieces:
+        downbeats = corpus.downbeats(piece)
+        first = int(downbeats[0]) if len(downbeats) else 0
+        yield corpus.notes(piece) - np.array([first, 0, 0, 0], dtype=np.int32)
+
+
+def source_of(path: Path) -> Source:
+    """Rolls from ``path``: a model (``.onnx`` with its card beside it), or cells kept as ``.npy``.
+
+    ``.npy``: uint8 ``(n, 106, 300)`` in the codec's values, a different choice for each seed.
+    """
+    if path.suffix == ".npy":
+        kept = checked(np.load(path, allow_pickle=False))
+        return lambda count, seed: kept[np.random.default_rng(seed).permutation(len(kept))[:count]]
+    return _composing(path)
+
+
+def _composing(path: Path) -> Source:
+    from pianogan_bgm.generator import Generator
+
+    generator = Generator(path)
+
+    def compose(count: int, seed: int) -> Cells:
+        seeds = range(seed * count, (seed + 1) * count)
+        latents = np.stack([np.asarray(generator.latent(one), np.float32) for one in seeds])
+        batches = (generator.rolls(latents[first : first + _BATCH]) for first in range(0, count, _BATCH))
+        return np.stack([to_cells(roll) for rolls in batches for roll in rolls])
+
+    return compose
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 0 when the report was made, 1 when model or data cannot be used."""
+    given = _parser().parse_args(arguments)
+    begun = time.monotonic()
+    try:
+        protocol = Protocol(given.generated, given.windows, given.seeds)
+        paths = _rows_wanted(given.model, given.also)
+        corpus = Corpus.load(given.data)
+        models = {name: source_of(path) for name, path in paths.items()}
+        report = evaluate(corpus, models, protocol)
+    except (PianoganError, ValueError, OSError) as error:
+        print(f"error: {error}")
+        return 1
+    report["corpus"] = {"sha256": corpus.manifest.get("sha256")}
+    report["models"] = {name: {"file": path.name, "sha256": sha256_of(path)} for name, path in paths.items()}
+    report["seconds"] = round(time.monotonic() - begun, 1)
+    print(text(report, given.model.stem))
+    if given.output is not None:
+        write_atomically(given.output, (json.dumps(report, indent=2) + "\n").encode())
+    return 0
+
+
+def _rows_wanted(model: Path, also: Sequence[tuple[str, Path]]) -> dict[str, Path]:
+    names = [CEILING, MARKOV, FLOOR, model.stem, *(name for name, _ in also)]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"every row needs a name of its own; {twice[0]!r} is given twice")
+    return {model.stem: model, **dict(also)}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("model", type=Path, help="MODEL.onnx with its card beside it, or cells as .npy")
+    parser.add_argument("data", type=Path, help="folder of the prepared corpus")
+    parser.add_argument(
+        "--also", type=_named, action="append", default=[], metavar="NAME=FILE", help="another row"
+    )
+    parser.add_argument("--generated", type=int, default=STANDARD.generated)
+    parser.add_argument("--windows", type=int, default=STANDARD.windows)
+    parser.add_argument("--seeds", type=int, default=STANDARD.seeds)
+    parser.add_argument("-o", "--output", type=Path, help="write the whole report here, as JSON")
+    return parser
+
+
+def _named(value: str) -> tuple[str, Path]:
+    name, separator, path = value.partition("=")
+    if not (name and separator and path):
+        raise argparse.ArgumentTypeError(f"expected NAME=FILE; got {value!r}")
+    return name, Path(path)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
