@@ -1,0 +1,149 @@
+"""What can be asked of the conductor, as frozen data. Each is applied at a frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from pianogan_bgm.stingers import Figure
+from pianogan_bgm.tune import Tune
+
+When = Literal["now", "beat", "bar", "end"]
+Level = Literal["volume", "duck"]
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Start ``tune`` at once at ``step`` (whole part and fraction); ``loops`` repeats, −1 for ever.
+
+    ``fade``: seconds to fade in. ``scene``: what the game calls this state of its music. ``shift``: semitones
+    of transposition. ``endless``: other pieces will be queued; repeat if they come late.
+    """
+
+    tune: Tune
+    loops: int = 0
+    step: float = 0.0
+    fade: float = 0.0
+    scene: str | None = None
+    shift: int = 0
+    endless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Append ``tune`` to what follows; ``related`` transposes it into a key near the one before."""
+
+    tune: Tune
+    loops: int = 0
+    related: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClearQueue:
+    """Forget everything queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """Go over to ``tune`` at the next ``at``, crossfading for ``fade_beats``; replaces a pending one.
+
+    ``filler``: a figure that leads into the first beat of the new piece. ``hold``: come back later to where
+    this piece was left. The settings that are not None take effect with the switch.
+    """
+
+    tune: Tune
+    at: When = "bar"
+    fade_beats: float = 1.0
+    loops: int = 0
+    scene: str | None = None
+    filler: Figure | None = None
+    hold: bool = False
+    tempo: float | None = None
+    intensity: float | None = None
+    transpose: int | None = None
+    instruments: tuple[str, ...] | None = None
+    related: bool = False
+    endless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTransition:
+    """Forget a pending transition."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetLevel:
+    """Ramp a gain to ``value`` (linear, 0 or more) in ``seconds``."""
+
+    level: Level
+    value: float
+    seconds: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class SetIntensity:
+    """Ramp the intensity (0 to 1) in ``seconds``."""
+
+    value: float
+    seconds: float = 0.08
+
+
+@dataclass(frozen=True, slots=True)
+class SetTempo:
+    """Ramp the tempo factor (1 = as written) over ``beats``."""
+
+    value: float
+    beats: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SetTranspose:
+    """Play what follows ``semitones`` higher."""
+
+    semitones: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetInstruments:
+    """Play what follows on these instruments: melody, inner voices, bass, stingers."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlayFigure:
+    """A stinger in the current key from the next ``at`` (``"now"`` is the next sixteenth)."""
+
+    figure: Figure
+    at: When = "now"
+
+
+@dataclass(frozen=True, slots=True)
+class Seek:
+    """Go on at once from ``step`` of the current piece (fractions allowed)."""
+
+    step: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Fade out in ``seconds`` and forget the piece, the queue and pending transitions."""
+
+    seconds: float = 0.03
+
+
+Command: TypeAlias = (
+    Play
+    | Queue
+    | ClearQueue
+    | Transition
+    | CancelTransition
+    | SetLevel
+    | SetIntensity
+    | SetTempo
+    | SetTranspose
+    | SetInstruments
+    | PlayFigure
+    | Seek
+    | Stop
+)

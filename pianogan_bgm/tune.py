@@ -1,0 +1,149 @@
+"""A piece made ready for the conductor: its notes by step, in layers, with key, loudness and loop seam.
+
+Preparing costs a few milliseconds once a piece; afterwards a step of music is one tuple to look up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pianogan_bgm import arrange
+from pianogan_bgm.harmony import Key, estimate_key
+from pianogan_bgm.notes import STEPS_PER_BEAT
+from pianogan_bgm.piece import Piece
+
+MELODY: Final = 0
+INNER: Final = 1
+BASS: Final = 2
+STINGER: Final = 3
+LAYERS: Final = ("melody", "inner", "bass", "stinger")
+
+_LAYER: Final[dict[arrange.Voice, int]] = {"melody": MELODY, "inner": INNER, "bass": BASS}
+_ANY_RATE: Final = 44100
+"""Loudness is judged at this rate: it must not depend on the device's."""
+
+
+@dataclass(frozen=True, slots=True)
+class TuneNote:
+    """One note as it will be played.
+
+    ``held``: steps until it is damped, by the key or by the pedal. ``rank``: 0 (carries the music) to 1
+    (first to go when the music thins).
+    """
+
+    pitch: int
+    held: int
+    velocity: int
+    layer: int
+    rank: float
+
+
+@dataclass(frozen=True, eq=False)
+class Tune:
+    """What the conductor plays from. Made by :func:`prepare`; compared by identity.
+
+    ``by_step``: for each step the notes struck in it. ``bar``: steps a bar. ``join``: the last bar line,
+    where another piece may follow. ``loop``: first and last step of the best loop, both bar lines.
+    ``gain``: linear factor that makes pieces equally loud.
+    """
+
+    piece: Piece
+    by_step: tuple[tuple[TuneNote, ...], ...] = field(repr=False)
+    bar: int
+    join: int
+    loop: tuple[int, int]
+    key: Key
+    gain: float = 1.0
+
+    @property
+    def steps(self) -> int:
+        """Length in steps."""
+        return len(self.by_step)
+
+    @property
+    def name(self) -> str:
+        """What to call the piece: its model and seed, where it has them."""
+        if self.piece.seed is None:
+            return "piece"
+        return f"{self.piece.model or 'seed'}-{self.piece.seed}"
+
+
+def prepare(piece: Piece) -> Tune:
+    """A piece to a tune: performed, layers, ranks, key and seam found; the same piece gives the same tune."""
+    played = arrange.perform(piece)
+    bar = piece.beats_per_bar * STEPS_PER_BEAT
+    by_step: list[list[TuneNote]] = [[] for _ in range(piece.steps)]
+    voices = arrange.split_voices(played.notes)
+    ends = arrange.sustained_ends(played)
+    for note, voice, end in zip(played.notes, voices, ends, strict=True):
+        rank = _rank(note.start, note.pitch, bar)
+        by_step[note.start].append(TuneNote(note.pitch, end - note.start, note.velocity, _LAYER[voice], rank))
+    join = piece.steps // bar * bar or piece.steps
+    return Tune(
+        piece=piece,
+        by_step=tuple(map(tuple, by_step)),
+        bar=bar,
+        join=join,
+        loop=_seam(piece, bar, join),
+        key=estimate_key(played.notes),
+        gain=arrange.loudness_gain(arrange.tones(played, _ANY_RATE), _ANY_RATE),
+    )
+
+
+def raised(key: Key, semitones: int) -> Key:
+    """The same mode, transposed."""
+    return replace(key, tonic=(key.tonic + semitones) % 12)
+
+
+def related_shift(key: Key, following: Key) -> int:
+    """Semitones, −3 to 3, that bring ``following`` nearest to ``key`` on the circle of fifths."""
+    return min(range(-3, 4), key=lambda shift: (key.distance(raised(following, shift)), abs(shift), shift))
+
+
+def _rank(start: int, pitch: int, bar: int) -> float:
+    """Weight of the place in the bar, and a little chance that is always the same."""
+    place = start % bar
+    weight = 0.0 if place == 0 else 0.25 if place % 4 == 0 else 0.5 if place % 2 == 0 else 0.75
+    return weight + 0.25 * ((pitch * 40503 + start * 30011) % 65536) / 65536
+
+
+def _seam(piece: Piece, bar: int, join: int) -> tuple[int, int]:
+    """The pair of bar lines (a, b) between which the piece loops best.
+
+    After the jump the bar before b is followed by bar a: so bar a should resemble what really follows b, and
+    the bar before a what really precedes b. Notes held over a bar line are lost there, which counts against
+    it, and so does every bar left out.
+    """
+    bars = join // bar
+    if bars < 4:
+        return 0, join
+    prints = _bar_prints(piece, bar)
+    held = {note.start // bar + 1 for note in piece.notes if note.end > (note.start // bar + 1) * bar}
+
+    def cost(a: int, b: int) -> float:
+        unlike = 0.0
+        if b < len(prints) - 1:
+            unlike += 1.0 - float(prints[a] @ prints[b])
+        if a > 0:
+            unlike += 1.0 - float(prints[a - 1] @ prints[b - 1])
+        return unlike + 0.3 * (a in held) + 0.3 * (b in held) + 0.06 * (bars - (b - a))
+
+    pairs = [(a, b) for a in range(bars // 4 + 1) for b in range(bars - bars // 4, bars + 1)]
+    a, b = min(pairs, key=lambda pair: cost(*pair))
+    return a * bar, b * bar
+
+
+def _bar_prints(piece: Piece, bar: int) -> npt.NDArray[np.float64]:
+    """Unit vectors, one a bar: chroma beside the rhythm of onsets."""
+    bars = -(-piece.steps // bar)
+    prints = np.zeros((bars, 12 + bar))
+    for note in piece.notes:
+        prints[note.start // bar, note.pitch % 12] += note.length
+        prints[note.start // bar, 12 + note.start % bar] += 1.0
+    lengths = [np.linalg.norm(part, axis=1, keepdims=True) for part in (prints[:, :12], prints[:, 12:])]
+    scale = np.repeat(np.concatenate(lengths, axis=1), (12, bar), axis=1)
+    return np.asarray(prints / np.maximum(scale * np.sqrt(2.0), 1e-9))
