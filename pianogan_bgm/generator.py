@@ -1,0 +1,124 @@
+"""The generator: a seed or a latent becomes a piece. The only module that imports onnxruntime.
+
+The network computes in double precision and decides inside the graph which cells are silent, held or struck,
+so its output is one of the codec's own values, at least 0.001 from every threshold. Different processors
+round differently (about 1e-13 there); only a cell that close to undecided could come out differently.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pianogan_bgm.cards import ModelCard
+from pianogan_bgm.errors import InvalidLatent, ModelDamaged, ModelError
+from pianogan_bgm.latents import Latents, check_latent, check_latents, check_seed, fresh_seed, latent_of
+from pianogan_bgm.models import find_model
+from pianogan_bgm.piece import Piece
+from pianogan_bgm.roll import decode
+
+INPUT: Final = "latent"
+OUTPUT: Final = "roll"
+FLOAT: Final = "tensor(float)"
+BATCH: Final = 8
+"""Pieces computed at once: more would cost memory and, on one core, win no time."""
+
+
+class Generator:
+    """A trained network, ready to compose.
+
+    ``model``: the name of an installed model (``"open"`` is in this package) or the path of an ``.onnx`` file
+    with its card beside it. Loading takes some 50 ms. One thread, no other core is used; calls from several
+    threads at once are safe. Raises :class:`ModelNotFound`, :class:`ModelDamaged`, or :class:`ModelError`
+    without onnxruntime.
+    """
+
+    def __init__(self, model: str | os.PathLike[str] = "open") -> None:
+        found = find_model(model)
+        self.card: ModelCard = found.card
+        self._session = _open_session(found.weights, found.where, found.card)
+
+    def __repr__(self) -> str:
+        return f"Generator({self.card.name!r})"
+
+    def compose(self, seed: int | None = None, *, latent: npt.ArrayLike | None = None) -> Piece:
+        """Compose one piece: of ``seed`` (0 to 2**64 - 1), of ``latent`` (14 numbers), or a fresh one.
+
+        Without either a new seed is drawn and kept in ``piece.seed``. Raises :class:`InvalidLatent` for a bad
+        seed or latent, or for both at once.
+        """
+        if latent is not None:
+            if seed is not None:
+                raise InvalidLatent("give a seed or a latent, not both")
+            return self._piece(None, check_latent(latent))
+        number = fresh_seed() if seed is None else check_seed(seed)
+        return self._piece(number, latent_of(number))
+
+    def compose_many(self, seeds: Iterable[int]) -> tuple[Piece, ...]:
+        """The pieces of several seeds, each as :meth:`compose` makes it. All seeds are checked first."""
+        return tuple(self.compose(seed) for seed in [check_seed(seed) for seed in seeds])
+
+    def latent(self, seed: int) -> Latents:
+        """The latent of ``seed``, float32 ``(14,)`` (:mod:`pianogan_bgm.latents`)."""
+        return latent_of(seed)
+
+    def rolls(self, latents: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """The network as it is: latents ``(n, 14)`` to rolls, float32 ``(n, 106, 300, 1)`` in [0, 1]."""
+        values = check_latents(latents)
+        parts = [
+            self._session.run([OUTPUT], {INPUT: values[start : start + BATCH]})[0]
+            for start in range(0, len(values), BATCH)
+        ]
+        rolls: npt.NDArray[np.float32] = np.concatenate(parts)
+        return rolls
+
+    def _piece(self, seed: int | None, latent: Latents) -> Piece:
+        return Piece(
+            notes=decode(self.rolls(latent[None])[0], self.card.roll_spec),
+            steps=self.card.roll_spec.steps,
+            tempo=self.card.tempo,
+            has_dynamics=self.card.has_velocity,
+            seed=seed,
+            latent=tuple(latent.tolist()),
+            model=self.card.name,
+            licence=self.card.output_licence,
+        )
+
+
+def _open_session(weights: bytes, where: str, card: ModelCard) -> Any:
+    """An onnxruntime session on one core whose ports are those of the card; any other is damaged."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ModelError(
+            f"composing needs the package onnxruntime, which cannot be imported ({error}); pip install "
+            "onnxruntime, or play a playlist that was composed beforehand"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # errors arrive as exceptions; nothing is to be printed over a game
+    try:
+        session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions have no common class of their own
+        raise ModelDamaged(f"{where}: not a network that onnxruntime can load: {error}") from error
+    _check_port(where, INPUT, session.get_inputs(), (card.latent,))
+    _check_port(where, OUTPUT, session.get_outputs(), card.roll_spec.shape)
+    return session
+
+
+def _check_port(where: str, name: str, ports: list[Any], shape: tuple[int, ...]) -> None:
+    """Raise :class:`ModelDamaged` unless ``ports`` is one float port of this name, any batch of ``shape``."""
+    got = [(port.name, port.type, list(port.shape)) for port in ports]
+    fits = (
+        len(got) == 1
+        and got[0][:2] == (name, FLOAT)
+        and not isinstance(got[0][2][0], int)
+        and tuple(got[0][2][1:]) == shape
+    )
+    if not fits:
+        expected = f"one port {name!r}, {FLOAT}, of shape (any, {', '.join(map(str, shape))})"
+        raise ModelDamaged(f"{where}: the network must have {expected}; got {got}")
