@@ -69,7 +69,7 @@ def density_coverage(real: Floats, generated: Floats, neighbours: int = NEIGHBOU
     return float(inside.sum() / (neighbours * len(generated))), float(inside.any(axis=1).mean())
 
 
-def classifier_auc(real: Floats, generated: Floats, seed: int = 0) -> float:
+def classifier_auc(real: Floats, generated: Floats, seed: int = 0, trees: int = TREES) -> float:
     """Area under the ROC curve of a forest that tells real from generated ``(n, 27)`` tables.
 
     The larger set is thinned at random to the smaller one's size. Every roll is judged by a forest that did
@@ -83,7 +83,7 @@ def classifier_auc(real: Floats, generated: Floats, seed: int = 0) -> float:
     size = min(len(real), len(generated))
     sides = [side[rng.choice(len(side), size, replace=False)] for side in (real, generated)]
     label = np.repeat([0, 1], size)
-    forest = RandomForestClassifier(TREES, random_state=seed, n_jobs=-1)
+    forest = RandomForestClassifier(trees, random_state=seed, n_jobs=1)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     guess = cross_val_predict(forest, np.concatenate(sides), label, cv=folds, method="predict_proba")[:, 1]
     return float(roc_auc_score(label, guess))
