@@ -20,7 +20,9 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
+from pianogan_bgm.files import write_atomically
 from training.config import Config
+from training.corpus import sha256_of
 from training.pictures import sample_sheet
 
 
@@ -72,7 +74,7 @@ class Run:
 
     def save(self, stage: Stage, step: int, best: float | None, *, suffix: str = "") -> None:
         """Write a checkpoint atomically."""
-        arrays = {name: np.asarray(variable) for name, variable in stage.variables().items()}
+        arrays: dict[str, Any] = {name: np.asarray(variable) for name, variable in stage.variables().items()}
         meta = {"step": step, "best": best, "state": stage.state()}
         path = self.checkpoints / f"{stage.name}{suffix}.npz"
         temporary = path.with_suffix(".tmp")
@@ -94,28 +96,49 @@ class Run:
     def train(self, stage: Stage) -> None:
         """Run ``stage`` to its end, going on from its newest checkpoint."""
         begun = self.restore(stage)
+        if begun is None:
+            self._start_from_another(stage)
         first, best = begun if begun is not None else (0, None)
         self._forget_after(stage.name, first)
         saved = time.monotonic()
         bar = tqdm(
             range(first, stage.steps), initial=first, total=stage.steps, desc=stage.name, mininterval=2
         )
-        step = first
         for step in bar:
-            if stage.finished():
+            if stage.finished():  # it had already stopped early, before this resumption
                 break
             logs = stage.train(step)
             done = step + 1
+            last = done == stage.steps or stage.finished()
             if done % self.config.log_every == 0:
                 self.log(stage.name, done, logs)
                 bar.set_postfix({key: f"{float(value):.3f}" for key, value in logs.items()}, refresh=False)
-            if done % self.config.validate_every == 0 or done == stage.steps:
+            if done % self.config.validate_every == 0 or last:
                 best = self._validate(stage, done, best)
-            if time.monotonic() - saved > 60 * self.config.checkpoint_minutes or done == stage.steps:
+            if time.monotonic() - saved > 60 * self.config.checkpoint_minutes or last:
                 self.save(stage, done, best)
                 saved = time.monotonic()
         if not (self.checkpoints / f"{stage.name}-best.npz").exists():
             self.save(stage, stage.steps, self._validate(stage, stage.steps, None))
+
+    def record(self, key: str, value: Any) -> None:
+        """Set one entry of ``run.json``, atomically."""
+        path = self.folder / "run.json"
+        entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        entries[key] = value
+        write_atomically(path, json.dumps(entries, indent=2).encode())
+
+    def _start_from_another(self, stage: Stage) -> None:
+        """Begin a fresh stage with the best weights of the run ``init_from``, as far as they fit."""
+        if self.config.init_from is None:
+            return
+        path = Path(self.config.init_from) / "checkpoints" / f"{stage.name}-best.npz"
+        if not path.exists():
+            self.record(f"{stage.name}_init", f"nothing: {path} does not exist")
+            return
+        new = load_matching(path, stage.variables())
+        self.record(f"{stage.name}_init", {"from": str(path), "sha256": sha256_of(path), "new": new})
+        tqdm.write(f"{stage.name}: starts from {path}; new are {', '.join(new) or 'none'}")
 
     def _validate(self, stage: Stage, step: int, best: float | None) -> float | None:
         metrics = stage.validate()
@@ -153,6 +176,24 @@ def load_variables(path: Path, variables: Mapping[str, Any]) -> dict[str, Any]:
             variable.assign(arrays[name])
         meta: dict[str, Any] = json.loads(bytes(arrays["__meta__"]).decode())
     return meta
+
+
+def load_matching(path: Path, variables: Mapping[str, Any]) -> list[str]:
+    """Assign the arrays whose name and shape fit; return the names of the variables that keep their own value.
+
+    Optimisers start afresh: their slots belong to other data and another schedule.
+    """
+    weights = {name: v for name, v in variables.items() if not name.split("/", 1)[0].endswith("optimizer")}
+    new = []
+    with np.load(path, allow_pickle=False) as arrays:
+        for name, variable in weights.items():
+            if name in arrays and arrays[name].shape == tuple(variable.shape):
+                variable.assign(arrays[name])
+            else:
+                new.append(name)
+    if len(new) == len(weights):
+        raise ValueError(f"{path}: not one array fits this network; was it trained with another config?")
+    return new
 
 
 def named(prefix: str, variables: Any) -> dict[str, Any]:

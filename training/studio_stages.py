@@ -212,7 +212,7 @@ class GanStage:
 
     def sheet(self) -> npt.NDArray[np.uint8]:
         """The averaged composer on fixed latents."""
-        return self._samples(256)[:SHEET]
+        return self._samples(max(SHEET, min(256, self.config.validation_windows)))[:SHEET]
 
     def finished(self) -> bool:
         """Run to the last step."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 from collections.abc import Callable
@@ -41,6 +40,8 @@ def describe(config: Config, corpus: Corpus) -> dict[str, object]:
 def train(config: Config, corpus: Corpus, folder: Path) -> Run:
     """Run every stage, going on where the folder's checkpoints end."""
     run = Run(folder, config)
+    for key, value in describe(config, corpus).items():
+        run.record(key, value)
     keras.mixed_precision.set_global_policy(config.precision)
     for make in stages(config, corpus, folder):
         run.train(make())
@@ -65,10 +66,12 @@ def main(argv: list[str] | None = None) -> int:
     if (folder / "checkpoints").exists() and not args.resume:
         print(f"{folder} holds a run already: add --resume to go on with it", file=sys.stderr)
         return 2
+    if config.init_from and not list(Path(config.init_from).glob("checkpoints/*-best.npz")):
+        print(f"init_from: {config.init_from} holds no checkpoints/*-best.npz to start from", file=sys.stderr)
+        return 2
     corpus = Corpus.load(args.data or Path(config.data))
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(args.config, folder / "config.toml")
-    (folder / "run.json").write_text(json.dumps(describe(config, corpus), indent=2), encoding="utf-8")
     train(config, corpus, folder)
     return 0
 
