@@ -17,44 +17,44 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 from tqdm import tqdm
 
 from pianogan_bgm.errors import PianoganError
 from pianogan_bgm.files import write_atomically
-from pianogan_bgm.roll import Cells, to_cells
+from pianogan_bgm.roll import Cells
 from training import metrics
 from training.baselines import MarkovChain, random_notes
-from training.copying import NGRAM, CopyIndex
-from training.corpus import Corpus, DataError, Ints, sha256_of
-from training.features import FEATURES, Floats, checked, features
+from training.copying import NGRAM, Copied, CopyIndex
+from training.corpus import Corpus, DataError, Ints
+from training.entrants import Entrant, Source, entrant
+from training.features import FEATURES, Floats, features
 from training.report import CEILING, FLOOR, MARKOV, text
-
-Source: TypeAlias = Callable[[int, int], Cells]
-"""Rolls uint8 ``(count, 106, 300)`` from a count and a seed; fewer only if there are no more."""
 
 PROTOCOL_VERSION: Final = 1
 """Goes up with every change that moves a figure; reports of different versions do not compare."""
 FEWEST_WINDOWS: Final = 2 * metrics.FOLDS
-_BATCH: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How much is measured. ``generated`` rolls against ``windows`` real ones, for seeds 0 to ``seeds`` − 1.
+    """How much is measured.
 
-    Raises ``ValueError`` for less than can be cross-validated.
+    ``generated`` rolls against ``windows`` real ones, for seeds 0 to ``seeds`` − 1, and forests of
+    ``trees`` trees. Raises ``ValueError`` for less than can be cross-validated.
     """
 
     generated: int = 1000
     windows: int = 500
     seeds: int = 3
+    trees: int = metrics.TREES
 
     def __post_init__(self) -> None:
         if min(self.generated, self.windows) < FEWEST_WINDOWS or self.seeds < 1:
@@ -66,19 +66,23 @@ class Protocol:
 STANDARD: Final = Protocol()
 
 
-def evaluate(corpus: Corpus, models: Mapping[str, Source], protocol: Protocol) -> dict[str, Any]:
-    """The report on ``models`` by name, with ceiling and floor: plain JSON data, without file names.
+def evaluate(corpus: Corpus, entrants: Sequence[Entrant], protocol: Protocol) -> dict[str, Any]:
+    """The report on ``entrants``, with ceiling, Markov chain and floor: plain JSON data.
 
     ``rows``: for each name each measure's mean, standard deviation and value by seed. ``features``: for each
     feature the median of the real windows, and for each name its own median and the overlapped area.
-    Raises :class:`DataError` if the test or training split has fewer than ``FEWEST_WINDOWS`` windows.
+    Raises :class:`DataError` if the test or training split has fewer than ``FEWEST_WINDOWS`` windows, and
+    ``ValueError`` if two rows would have the same name.
     """
+    names = [CEILING, MARKOV, FLOOR, *(one.name for one in entrants)]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"every row needs a name of its own; got {twice[0]!r} twice")
     train = corpus.pieces("train").tolist()
     index = CopyIndex(corpus.notes(piece) for piece in train)
     chain = MarkovChain(_from_first_bar(corpus, train))
     everyone: dict[str, Source] = {
         CEILING: lambda count, seed: split_windows(corpus, "train", count, seed),
-        **models,
+        **{one.name: one.source for one in entrants},
         MARKOV: chain.compose,
         FLOOR: lambda count, seed: random_notes(split_windows(corpus, "train", count, seed), count, seed),
     }
@@ -91,11 +95,13 @@ def evaluate(corpus: Corpus, models: Mapping[str, Source], protocol: Protocol) -
             medians.append(np.median(real, axis=0))
             for name, source in everyone.items():
                 cells = source(protocol.generated, seed)
-                copies = windows if name == CEILING else cells
-                results[name].append(_measure(real, cells, copies, index, seed))
+                copied = index.copied(windows if name == CEILING else cells)
+                results[name].append(_measure(real, cells, copied, seed, protocol.trees))
                 bar.update()
     return {
         "protocol": _described(protocol),
+        "corpus": {name: corpus.manifest.get(name) for name in ("name", "sha256")},
+        "models": {one.name: dict(one.identity) for one in entrants},
         "rows": {name: _summary([one.measures for one in found]) for name, found in results.items()},
         "features": _by_feature(np.mean(medians, axis=0), results),
     }
@@ -108,14 +114,13 @@ class _Result:
     areas: dict[str, float]
 
 
-def _measure(real: Floats, cells: Cells, copies: Cells, index: CopyIndex, seed: int) -> _Result:
+def _measure(real: Floats, cells: Cells, copied: Copied, seed: int, trees: int) -> _Result:
     table = features(cells)
     areas = metrics.overlapped_areas(real, table)
     density, coverage = metrics.density_coverage(real, table)
-    copied = index.copied(copies)
     measures = {
         "overlapped_area": float(np.mean(list(areas.values()))),
-        "auc": metrics.classifier_auc(real, table, seed),
+        "auc": metrics.classifier_auc(real, table, seed, trees),
         "density": density,
         "coverage": coverage,
         "copied": copied.share,
@@ -161,7 +166,7 @@ def _described(protocol: Protocol) -> dict[str, Any]:
         "features": len(FEATURES),
         "histogram_bins": metrics.BINS,
         "neighbours": metrics.NEIGHBOURS,
-        "classifier": f"random forest of {metrics.TREES} trees, {metrics.FOLDS}-fold",
+        "classifier": f"random forest of trees, {metrics.FOLDS}-fold",
         "ngram_notes": NGRAM,
     }
 
@@ -186,65 +191,32 @@ def _from_first_bar(corpus: Corpus, pieces: Sequence[int]) -> Iterator[Any]:
         yield corpus.notes(piece) - np.array([first, 0, 0, 0], dtype=np.int32)
 
 
-def source_of(path: Path) -> Source:
-    """Rolls from ``path``: a model (``.onnx`` with its card beside it), or cells kept as ``.npy``.
-
-    ``.npy``: uint8 ``(n, 106, 300)`` in the codec's values, a different choice for each seed.
-    """
-    if path.suffix == ".npy":
-        kept = checked(np.load(path, allow_pickle=False))
-        return lambda count, seed: kept[np.random.default_rng(seed).permutation(len(kept))[:count]]
-    return _composing(path)
-
-
-def _composing(path: Path) -> Source:
-    from pianogan_bgm.generator import Generator
-
-    generator = Generator(path)
-
-    def compose(count: int, seed: int) -> Cells:
-        seeds = range(seed * count, (seed + 1) * count)
-        latents = np.stack([np.asarray(generator.latent(one), np.float32) for one in seeds])
-        batches = (generator.rolls(latents[first : first + _BATCH]) for first in range(0, count, _BATCH))
-        return np.stack([to_cells(roll) for rolls in batches for roll in rolls])
-
-    return compose
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 when the report was made, 1 when model or data cannot be used."""
     given = _parser().parse_args(arguments)
     begun = time.monotonic()
     try:
-        protocol = Protocol(given.generated, given.windows, given.seeds)
-        paths = _rows_wanted(given.model, given.also)
+        protocol = Protocol(given.generated, given.windows, given.seeds, given.trees)
         corpus = Corpus.load(given.data)
-        models = {name: source_of(path) for name, path in paths.items()}
-        report = evaluate(corpus, models, protocol)
+        entrants = [entrant(given.model), *(entrant(file, name) for name, file in given.also)]
+        report = evaluate(corpus, entrants, protocol)
     except (PianoganError, ValueError, OSError) as error:
-        print(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
         return 1
-    report["corpus"] = {"sha256": corpus.manifest.get("sha256")}
-    report["models"] = {name: {"file": path.name, "sha256": sha256_of(path)} for name, path in paths.items()}
     report["seconds"] = round(time.monotonic() - begun, 1)
-    print(text(report, given.model.stem))
+    print(text(report, entrants[0].name))
     if given.output is not None:
         write_atomically(given.output, (json.dumps(report, indent=2) + "\n").encode())
     return 0
-
-
-def _rows_wanted(model: Path, also: Sequence[tuple[str, Path]]) -> dict[str, Path]:
-    names = [CEILING, MARKOV, FLOOR, model.stem, *(name for name, _ in also)]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"every row needs a name of its own; {twice[0]!r} is given twice")
-    return {model.stem: model, **dict(also)}
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.evaluate", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("model", type=Path, help="MODEL.onnx with its card beside it, or cells as .npy")
+    parser.add_argument(
+        "model", help="MODEL.onnx with its card beside it, an installed model's name, or rolls as .npy"
+    )
     parser.add_argument("data", type=Path, help="folder of the prepared corpus")
     parser.add_argument(
         "--also", type=_named, action="append", default=[], metavar="NAME=FILE", help="another row"
@@ -252,15 +224,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--generated", type=int, default=STANDARD.generated)
     parser.add_argument("--windows", type=int, default=STANDARD.windows)
     parser.add_argument("--seeds", type=int, default=STANDARD.seeds)
+    parser.add_argument("--trees", type=int, default=STANDARD.trees, help="of each forest of the classifier")
     parser.add_argument("-o", "--output", type=Path, help="write the whole report here, as JSON")
     return parser
 
 
-def _named(value: str) -> tuple[str, Path]:
+def _named(value: str) -> tuple[str, str]:
     name, separator, path = value.partition("=")
     if not (name and separator and path):
         raise argparse.ArgumentTypeError(f"expected NAME=FILE; got {value!r}")
-    return name, Path(path)
+    return name, path
 
 
 if __name__ == "__main__":

@@ -1,0 +1,236 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from tiny_model import tiny_weights, write_tiny
+
+from pianogan_bgm.errors import InvalidRoll, ModelNotFound
+from pianogan_bgm.generator import Generator
+from pianogan_bgm.roll import decode
+from training.corpus import ARRAYS, ARRAYS_FILE, FORMAT_VERSION, MANIFEST_FILE, Corpus, DataError
+from training.entrants import Entrant, entrant
+from training.evaluate import Protocol, evaluate, main, split_windows
+from training.features import FEATURES, note_table
+from training.report import CEILING, FLOOR, MARKOV, text
+
+QUICK = Protocol(generated=20, windows=12, seeds=2, trees=5)
+ROWS = {"overlapped_area", "auc", "density", "coverage", "copied"}
+ROWS |= {"longest_copy_median", "longest_copy", "rolls"}
+
+
+def song(seed, bars=60):
+    """A melody that repeats its first four bars, over a held bass; int32 (n, 4)."""
+    rng = np.random.default_rng(seed)
+    starts = np.arange(0, 16 * bars, 2)
+    scale = np.array([60, 62, 64, 65, 67, 69, 71, 72, 74, 76]) + rng.integers(-5, 6)
+    tune = np.tile(scale[rng.integers(0, 10, 32)], bars // 4)
+    melody = np.stack([starts, tune, np.full_like(starts, 2), np.full_like(starts, 81)], 1)
+    bass = melody[::8] * [1, 0, 4, 1] + [0, 36 + rng.integers(0, 7), 0, 0]
+    notes = np.concatenate([melody, bass])
+    return notes[np.lexsort((notes[:, 1], notes[:, 0]))].astype(np.int32)
+
+
+def save_corpus(folder, split):
+    """Songs of 60 bars, each of the given split: three windows a song."""
+    songs = [song(seed) for seed in range(len(split))]
+    bars = np.arange(0, 960, 16)
+    arrays = {
+        "notes": np.concatenate(songs),
+        "note_offsets": np.cumsum([0, *map(len, songs)]),
+        "downbeats": np.tile(bars, len(split)),
+        "beats_per_bar": np.full(len(split) * len(bars), 4),
+        "downbeat_offsets": np.arange(len(split) + 1) * len(bars),
+        "steps": np.full(len(split), 960),
+        "split": np.array(split),
+    }
+    folder.mkdir()
+    np.savez(folder / ARRAYS_FILE, **{name: array.astype(ARRAYS[name]) for name, array in arrays.items()})
+    sha = hashlib.sha256((folder / ARRAYS_FILE).read_bytes()).hexdigest()
+    manifest = {"format": FORMAT_VERSION, "name": "songs", "has_velocity": False, "sha256": sha}
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return save_corpus(tmp_path_factory.mktemp("evaluation") / "corpus", [0] * 10 + [2] * 6)
+
+
+@pytest.fixture(scope="module")
+def corpus(data):
+    return Corpus.load(data)
+
+
+@pytest.fixture(scope="module")
+def report(corpus):
+    thief = Entrant("thief", lambda count, seed: split_windows(corpus, "train", count, seed), {"sha256": "1"})
+    mute = Entrant("mute", lambda count, _: np.zeros((count, 106, 300), np.uint8), {"sha256": "2"})
+    return evaluate(corpus, [thief, mute], QUICK)
+
+
+def mean(report, row, measure):
+    return report["rows"][row][measure]["mean"]
+
+
+def test_the_report_has_every_row_every_measure_and_every_seed(report):
+    assert list(report["rows"]) == [CEILING, "thief", "mute", MARKOV, FLOOR]
+    for row in report["rows"].values():
+        assert set(row) == ROWS
+        for measure in row.values():
+            assert measure["mean"] == pytest.approx(np.mean(measure["seeds"]))
+            assert len(measure["seeds"]) == QUICK.seeds
+
+
+def test_the_report_says_what_was_measured_on_what_and_how(report, corpus):
+    assert report["corpus"] == {"name": "songs", "sha256": corpus.manifest["sha256"]}
+    assert report["models"] == {"thief": {"sha256": "1"}, "mute": {"sha256": "2"}}
+    wanted = {"version": 1, "split": "test", "generated": 20, "windows": 12, "seeds": 2, "trees": 5}
+    assert wanted.items() <= report["protocol"].items()
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_the_report_holds_each_feature_beside_the_real_one(report):
+    assert list(report["features"]) == list(FEATURES)
+    for feature in report["features"].values():
+        assert set(feature["rows"]) == set(report["rows"])
+        for row in feature["rows"].values():
+            assert 0 <= row["overlapped_area"] <= 1
+    assert report["features"]["notes"]["rows"]["mute"]["median"] == 0
+    assert report["features"]["notes"]["real_median"] > 150
+
+
+def test_the_floor_lies_below_the_ceiling(report):
+    assert mean(report, CEILING, "overlapped_area") > mean(report, FLOOR, "overlapped_area") + 0.1
+    assert mean(report, CEILING, "coverage") > mean(report, FLOOR, "coverage")
+    assert mean(report, CEILING, "auc") < mean(report, FLOOR, "auc")
+
+
+def test_silence_scores_far_below_music(report):
+    assert mean(report, "mute", "overlapped_area") < 0.3
+    assert mean(report, "mute", "coverage") == 0
+
+
+def test_who_plays_training_music_is_caught_although_all_else_is_as_good_as_real(report):
+    assert mean(report, "thief", "overlapped_area") == mean(report, CEILING, "overlapped_area")
+    assert mean(report, "thief", "copied") > 0.95
+    assert mean(report, CEILING, "copied") < 0.2
+    assert mean(report, FLOOR, "copied") == 0
+
+
+def test_the_same_protocol_gives_the_same_report(report, corpus):
+    again = evaluate(corpus, [], QUICK)
+    for row in (CEILING, MARKOV, FLOOR):
+        assert again["rows"][row] == report["rows"][row]
+
+
+def test_the_text_shows_every_row_and_feature_in_aligned_columns(report):
+    tables = text(report, "thief")
+    lines = tables.splitlines()
+    for name in (*report["rows"], *FEATURES):
+        assert any(line.startswith(f"{name}  ") for line in lines)
+    rows = [line for line in lines if line.startswith(tuple(report["rows"]))]
+    assert len({len(line) for line in rows}) == 1
+
+
+def test_rows_of_the_same_name_are_refused(corpus):
+    silent = Entrant(FLOOR, lambda count, _: np.zeros((count, 106, 300), np.uint8), {})
+    with pytest.raises(ValueError, match="twice"):
+        evaluate(corpus, [silent], QUICK)
+
+
+@pytest.mark.parametrize("wrong", [{"generated": 3}, {"windows": 0}, {"seeds": 0}])
+def test_a_protocol_too_small_to_mean_anything_is_refused(wrong):
+    with pytest.raises(ValueError, match="at least"):
+        Protocol(**wrong)
+
+
+def test_a_corpus_without_enough_test_windows_is_refused(tmp_path):
+    corpus = Corpus.load(save_corpus(tmp_path / "corpus", [0] * 10 + [2]))
+    with pytest.raises(DataError, match=r"'test' needs 10 windows.*has 3"):
+        evaluate(corpus, [], QUICK)
+
+
+# Who is measured
+
+
+def test_a_model_is_asked_for_the_pieces_of_its_seeds(tmp_path):
+    path = write_tiny(tmp_path)
+    model = entrant(str(path))
+    cells = model.source(4, 2)
+    assert (model.name, model.identity["sha256"]) == ("tiny", hashlib.sha256(path.read_bytes()).hexdigest())
+    for seed, roll in zip(range(8, 12), cells, strict=True):
+        table = note_table(roll[None])
+        piece = Generator(path).compose(seed)
+        starts = [(note.start, note.pitch, note.length) for note in piece.notes]
+        assert (
+            list(zip(table.start.tolist(), table.pitch.tolist(), table.length.tolist(), strict=True))
+            == starts
+        )
+
+
+def test_a_black_and_white_model_has_no_strikes_within_a_held_note(tmp_path):
+    path = write_tiny(tmp_path, weights=tiny_weights(value=0.999), convention="edges")
+    generator = Generator(path)
+    roll = generator.rolls(generator.latent(0)[None])[0]
+    cells = entrant(str(path)).source(1, 0)
+    table = note_table(cells)
+    assert table.start.tolist() == [note.start for note in decode(roll, generator.card.roll_spec)]
+
+
+def test_kept_rolls_are_drawn_without_repeats_and_differently_for_each_seed(tmp_path):
+    kept = np.zeros((30, 106, 300), np.uint8)
+    kept[:, 0, 0] = np.arange(30)
+    np.save(tmp_path / "kept.npy", kept)
+    rolls = entrant(str(tmp_path / "kept.npy"), "blur")
+    first, second = (rolls.source(20, seed)[:, 0, 0].tolist() for seed in (0, 1))
+    assert rolls.name == "blur"
+    assert len(set(first)) == 20
+    assert first != second
+    assert len(rolls.source(99, 0)) == 30
+
+
+def test_kept_rolls_of_another_kind_are_refused(tmp_path):
+    np.save(tmp_path / "floats.npy", np.zeros((30, 106, 300, 1), np.float32))
+    with pytest.raises(InvalidRoll, match="uint8"):
+        entrant(str(tmp_path / "floats.npy"))
+
+
+def test_an_unknown_model_is_named(tmp_path):
+    with pytest.raises(ModelNotFound):
+        entrant(str(tmp_path / "nobody.onnx"))
+
+
+# The command
+
+
+def test_the_command_prints_the_tables_and_writes_the_report(tmp_path, data, capsys):
+    model = write_tiny(tmp_path)
+    np.save(tmp_path / "kept.npy", np.zeros((20, 106, 300), np.uint8))
+    wanted = [
+        "--also",
+        f"silence={tmp_path / 'kept.npy'}",
+        "--generated",
+        "10",
+        "--windows",
+        "10",
+        "--seeds",
+        "1",
+    ]
+    assert main([str(model), str(data), *wanted, "-o", str(tmp_path / "report.json")]) == 0
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert list(report["rows"]) == [CEILING, "tiny", "silence", MARKOV, FLOOR]
+    assert report["models"]["tiny"]["sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert text(report, "tiny") in capsys.readouterr().out
+
+
+def test_the_command_names_what_is_missing_and_fails(tmp_path, data, capsys):
+    assert main([str(write_tiny(tmp_path)), str(tmp_path / "nowhere")]) == 1
+    assert "nowhere" in capsys.readouterr().err
+    assert main([str(tmp_path / "nobody.onnx"), str(data)]) == 1
+    assert "nobody" in capsys.readouterr().err
+
+
+def test_another_row_needs_a_name(tmp_path):
+    with pytest.raises(SystemExit):
+        main(["model.onnx", str(tmp_path), "--also", "model.onnx"])
