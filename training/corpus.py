@@ -155,7 +155,7 @@ class Corpus:
             fitting = downbeats[:1]
         struck = self.notes(piece)[:, 0]
         counts = np.searchsorted(struck, fitting + steps) - np.searchsorted(struck, fitting)
-        return fitting[counts >= MIN_WINDOW_NOTES]
+        return np.asarray(fitting[counts >= MIN_WINDOW_NOTES])
 
     def windows(self, split: str, hop: int | None = ROLL.steps, steps: int = ROLL.steps) -> Ints:
         """Windows of ``split`` as int64 (W, 2): piece, start step. All begin on downbeats.

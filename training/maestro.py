@@ -21,17 +21,17 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
+from training.bars import Bars
+from training.build import Job
 from training.corpus import SPLITS, DataError
-from training.grid import Bars, Floats, GridPiece, to_grid
-from training.prepare import Job
+from training.grid import Floats, GridPiece, to_grid
 from training.smf import Score, read
 from training.works import work_keys
 
 LICENCE: Final = "CC BY-NC-SA 4.0"
-MAESTRO_CREDIT: Final = (
-    "The MAESTRO Dataset v3.0.0, Curtis Hawthorne et al., Google LLC (https://magenta.tensorflow.org/datasets/maestro)"
-)
+MAESTRO_CREDIT: Final = "The MAESTRO Dataset v3.0.0, Curtis Hawthorne et al., Google LLC (https://magenta.tensorflow.org/datasets/maestro)"
 ASAP_CREDIT: Final = (
     "Beats from ASAP: a dataset of aligned scores and performances, Francesco Foscarin et al. "
     "(https://github.com/fosfrancesco/asap-dataset)"
@@ -42,8 +42,11 @@ LEAD_IN: Final = 0.5
 """Seconds at which ASAP puts the first note of the excerpts that it moved."""
 NEAR: Final = 0.05
 """Seconds within which a note meets a beat."""
-LEAST_MET: Final = 0.5
+LEAST_MET: Final = 0.7
 """Share of the beats that notes must meet; less means that annotation and performance are not the same."""
+SURELY_MET: Final = 0.8
+SEARCHED: Final = 3.0
+"""Seconds either way in which an untold shift is looked for."""
 LONGEST_TAIL: Final = 32
 """Steps that a note may last beyond the last beat."""
 
@@ -85,8 +88,8 @@ def _rows(table: Path) -> list[dict[str, str]]:
 def fixed_jobs(root: Path) -> list[Job]:
     """Every performance on the fixed grid: 8 steps a second, a bar every 16 steps."""
     return [
-        _job(performance, performance.composer, performance.title, performance.name, "", fixed)
-        for performance in performances(root).values()
+        _job(found, fixed, composer=found.composer, title=found.title, name=found.name)
+        for found in performances(root).values()
     ]
 
 
@@ -96,20 +99,24 @@ def asap_jobs(root: Path, asap: Path) -> tuple[list[Job], list[dict[str, str]]]:
     tables = sorted(asap.rglob("metadata.csv"), key=lambda path: len(path.parts))
     if not tables:
         raise DataError(f"{asap} holds no metadata.csv: expected the ASAP dataset")
-    jobs, used = [], set()
+    jobs: list[Job] = []
+    used: set[str] = set()
     for row in _rows(tables[0]):
         name = row["maestro_midi_performance"].removeprefix("{maestro}/")
         if name not in known:
             continue
         used.add(name)
-        excerpt = functools.partial(
-            annotated,
-            text=(tables[0].parent / row["performance_annotations"]).read_text("utf-8"),
-            start=float(row["start"] or 0.0),
-            end=float(row["end"] or "inf"),
+        text = (tables[0].parent / row["performance_annotations"]).read_text("utf-8")
+        start, end = float(row["start"] or 0.0), float(row["end"] or "inf")
+        job = _job(
+            known[name],
+            functools.partial(annotated, text=text, start=start, end=end),
+            composer=row["composer"],
+            title=row["title"],
+            name=row["midi_performance"],
+            annotation=text,
         )
-        place = row["midi_performance"]
-        jobs.append(_job(known[name], row["composer"], row["title"], place, excerpt.keywords["text"], excerpt))
+        jobs.append(job)
     # excerpts of one performance stand together, so that its file is read once
     jobs.sort(key=lambda job: (job.record["performance"], job.record["file"]))
     skipped = [{"file": name, "reason": "no beat annotation"} for name in known if name not in used]
@@ -118,11 +125,12 @@ def asap_jobs(root: Path, asap: Path) -> tuple[list[Job], list[dict[str, str]]]:
 
 def _job(
     performance: Performance,
+    convert: Callable[[Score], GridPiece],
+    *,
     composer: str,
     title: str,
     name: str,
-    annotation: str,
-    convert: Callable[[Score], GridPiece],
+    annotation: str = "",
 ) -> Job:
     digest = _digest(performance.path)
     record = {
@@ -133,7 +141,7 @@ def _job(
         "title": title,
         "composer": composer,
         "licence": LICENCE,
-        "attribution": f"{MAESTRO_CREDIT}. {ASAP_CREDIT}" if annotation else MAESTRO_CREDIT,
+        "attribution": f"{MAESTRO_CREDIT}; {ASAP_CREDIT}" if annotation else MAESTRO_CREDIT,
     }
     return Job(
         record,
@@ -163,16 +171,16 @@ def fixed(score: Score) -> GridPiece:
     ends = score.seconds(score.notes[:, 1]) * FIXED_STEPS_PER_SECOND
     downbeats = np.arange(0.0, ends.max(initial=0.0), FIXED_BAR)
     bars = Bars(downbeats, np.full(len(downbeats), FIXED_BAR / 4))
-    return to_grid(starts, ends, score.notes[:, 2], score.notes[:, 3], bars)
+    return to_grid(starts, ends, score.notes[:, 2], score.notes[:, 3]).with_bars(bars)
 
 
 @dataclass(frozen=True)
 class Beats:
-    """Annotated beats: ``times`` in seconds and ``steps`` from the first of them; ``down`` marks downbeats."""
+    """Annotated beats: ``times`` in seconds, ``steps`` from the first of them; ``down`` marks downbeats."""
 
     times: Floats
     steps: Floats
-    down: np.ndarray
+    down: npt.NDArray[np.bool_]
 
 
 def read_beats(text: str) -> Beats:
@@ -230,25 +238,31 @@ def annotated(score: Score, text: str, start: float, end: float) -> GridPiece:
     ends = np.minimum(ends, beats.steps[-1] + LONGEST_TAIL)
     downbeats = beats.steps[beats.down] + lead
     lengths = np.diff(downbeats, append=beats.steps[-1] + lead + 4.0) / 4
-    piece = to_grid(
-        starts[near] + lead, ends[near] + lead, notes[near, 2], notes[near, 3], Bars(downbeats, lengths)
-    )
-    piece.dropped["outside the annotation"] = int((~near).sum())
-    return piece
+    rounded = to_grid(starts[near] + lead, ends[near] + lead, notes[near, 2], notes[near, 3])
+    rounded.dropped["outside the annotation"] = int((~near).sum())
+    return rounded.with_bars(Bars(downbeats, lengths))
 
 
 def _alignment(onsets: Floats, beats: Beats, start: float) -> float:
     """MAESTRO time of the annotation's time 0.
 
-    It is ``start``, except that some excerpts were moved to begin at ``LEAD_IN``: whichever puts more
-    beats onto notes. Raises :class:`DataError` if neither does.
+    Usually ``start``; some excerpts were moved to begin at ``LEAD_IN``, and a few by an untold second or
+    two, which is searched for. Whichever puts most beats onto notes is right; raises :class:`DataError` if
+    none puts ``LEAST_MET`` of them there.
     """
-    choices = [start, float(onsets[0]) - LEAD_IN]
+    choices = np.array([start, float(onsets[0]) - LEAD_IN])
     shares = [_met(onsets, beats.times + shift) for shift in choices]
+    if max(shares) < SURELY_MET:
+        choices = np.append(choices, np.arange(start - SEARCHED, start + SEARCHED, NEAR / 2))
+        shares = [_met(onsets, beats.times + shift) for shift in choices]
+        if max(shares) < max(shares[:2]) + 1 - SURELY_MET:  # not clearly better than the stated times
+            choices, shares = choices[:2], shares[:2]
     best = int(np.argmax(shares))
     if shares[best] < LEAST_MET:
-        raise DataError(f"annotation does not fit the performance: notes meet {shares[best]:.0%} of the beats")
-    return choices[best]
+        raise DataError(
+            f"annotation does not fit the performance: notes meet {shares[best]:.0%} of the beats"
+        )
+    return float(choices[best])
 
 
 def _met(onsets: Floats, times: Floats) -> float:

@@ -66,7 +66,7 @@ def _collect(file: Any) -> Score:
         for message in track:
             tick += message.time
             kind = message.type
-            if kind == "note_on" or kind == "note_off":
+            if kind in ("note_on", "note_off"):
                 if message.channel == DRUM_CHANNEL:
                     drums += kind == "note_on" and message.velocity > 0
                     continue

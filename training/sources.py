@@ -107,6 +107,7 @@ class _Catalogue:
         self.root = root
         self._rows: dict[str, dict[str, Any]] = {}
         self._folders: dict[Path, tuple[str, str]] = {}
+        self._sources = _described(root)
         for path in sorted(root.rglob("*manifest*.json")):
             self._rows |= _rows(path)
 
@@ -125,7 +126,7 @@ class _Catalogue:
             title=title,
             composer=composer,
             licence=licence,
-            attribution=notice or source,
+            attribution="; ".join(text for text in (notice, self._sources.get(source, "")) if text) or source,
             keys=work_keys(composer, title, *places, entry=entry),
         )
 
@@ -162,12 +163,15 @@ def _facts(path: Path, row: dict[str, Any]) -> tuple[str, str, str, list[str]]:
     parts = [part.replace("_", " ").strip() for part in path.stem.split("__")]
     composer = str(row.get("composer") or row.get("COM") or "")
     title = str(row.get("title") or row.get("OTL") or "")
-    places = [str(row[name]) for name in ("piece", "ops", "ptl", "PTL") if row.get(name)]
+    places = [str(row[name]) for name in ("ops", "ptl", "PTL") if row.get(name)]
+    places.append(re.sub(r"/O(?=\d)", "/Op. ", str(row.get("piece", ""))))  # Mutopia's folders: ChopinFF/O10
     entry = ""
     if len(parts) == 4 and re.fullmatch(r"lc\d+", parts[3]):  # composer, cycle, title, number
         composer, entry, title = parts[:3]
-    elif shelf := re.search(r"__([\w-]+--[\w-]+?)(?:--[\d-]+)?_", path.stem):  # library and shelf mark
-        entry, places = shelf[1], [*places, path.stem.rsplit("__", 1)[-1]]
+    elif shelf := re.fullmatch(
+        r".*__([a-z-]+--.+?)(?:--(?:\d+[\d-]*)(?:-pc\d+)?|--pc\d+)?_(\D.*)", path.stem
+    ):
+        entry, places = shelf[1], [*places, shelf[2]]  # library and shelf mark
     elif opus := re.match(r"(\d{3})(?:_\d+)?(?:-\d+)?[a-z]*-", path.stem):  # opus and publisher
         composer, places = composer or "Chopin, Fryderyk", [*places, f"Op. {int(opus[1])}"]
     elif "chopin" in path.parent.name:
@@ -175,10 +179,20 @@ def _facts(path: Path, row: dict[str, Any]) -> tuple[str, str, str, list[str]]:
     return composer, title or words, entry, places
 
 
+def _described(root: Path) -> dict[str, str]:
+    """What a ``SOURCES.txt`` says of each folder, in lines "folder/ : text"."""
+    described = {}
+    for path in sorted(root.rglob("SOURCES.txt")):
+        for line in path.read_text("utf-8", errors="replace").splitlines():
+            if found := re.fullmatch(r"([\w.-]+)/?\s+:\s+(.+)", line.strip()):
+                described[found[1]] = f"{found[1]}: {found[2]}"
+    return described
+
+
 def _credit(row: dict[str, Any], title: str, composer: str) -> str:
-    who = row.get("maintainer")
-    by = f", typeset by {who}" if who else ""
-    return f"{title} ({composer}){by} ({row.get('footer') or row['file']})"
+    name = re.sub(r"(?<=[a-z])[A-Z]\w{0,4}$", "", composer)  # without Mutopia's initials: ChopinFF
+    by = f", typeset by {row['maintainer']}" if row.get("maintainer") else ""
+    return f"{title} ({name}){by} ({row.get('footer') or row['file']})"
 
 
 def _notice(text: str) -> str:

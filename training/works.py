@@ -16,6 +16,8 @@ from typing import Final, TypeVar
 SALT: Final = "pianogan-bgm split 1"
 SHARES: Final = (0.8, 0.1, 0.1)
 """Train, validation, test."""
+NAMELESS: Final = {"anonymous", "anonim", "anon", "traditional", "unknown"}
+"""Not one person: their titles (Waltz, Polonaise) join nothing that has a place in a collection."""
 
 _CATALOGUES: Final = {
     "op": r"(?:op|opp|opus|oeuvre|œuvre|dzielo|dzieło)",
@@ -47,7 +49,7 @@ def plain(text: str) -> str:
 def surname(composer: str) -> str:
     """The family name in plain letters: of "Chopin, Fryderyk", "Fryderyk Chopin" and "ChopinFF"."""
     if "," in composer:
-        return plain(composer.split(",")[0])
+        return plain(composer.split(",", maxsplit=1)[0])
     if glued := re.fullmatch(r"([A-Z][a-z]+(?:-?[A-Z][a-z]{2,})*)[A-Z]\w{0,4}", composer):
         return plain(glued[1])
     words = plain(composer).split()
@@ -74,7 +76,7 @@ def work_keys(composer: str, title: str, *places: str, entry: str = "") -> froze
     name = surname(composer)
     numbers = set().union(*(catalogue_numbers(text) for text in (title, entry, *places)))
     keys = {f"{name} {number}" for number in numbers}
-    if not numbers and plain(title):
+    if not numbers and plain(title) and not (entry and name in NAMELESS):
         keys.add(f"{name} {plain(title)}")
     if entry:
         keys.add(f"{name} entry {plain(entry)}")
@@ -105,9 +107,18 @@ def side(group_key: str) -> int:
     return 0 if draw < SHARES[0] else 1 if draw < SHARES[0] + SHARES[1] else 2
 
 
-def split_by_work(keys: Sequence[frozenset[str]]) -> list[tuple[int, str]]:
-    """For each piece its side and its group's name (the smallest key in it)."""
-    grouped = groups(keys)
+def split_by_work(
+    keys: Sequence[frozenset[str]], same: Iterable[tuple[int, int]] = ()
+) -> list[tuple[int, str]]:
+    """For each piece its side and its group's name (the smallest key in it).
+
+    ``same``: pairs of pieces known to be one work whatever their keys.
+    """
+    linked: list[set[Hashable]] = [set(own) for own in keys]
+    for one, other in same:
+        linked[one].add((one, other))
+        linked[other].add((one, other))
+    grouped = groups(linked)
     names: dict[int, str] = {}
     for group, own in zip(grouped, keys, strict=True):
         smallest = min(own)
