@@ -9,6 +9,7 @@ Vorbis. ``piano.json`` beside the files says how loud each one has to be played:
 
 - within a key all layers come out equally loud, so velocity alone decides how loud a note is and nothing
   jumps where one layer takes over from the next;
+- keys whose recording is out of tune (the top one by a semitone) carry the cents to play them lower by;
 - across the keys the loudness follows a smooth curve through what was recorded, so no key sticks out.
 """
 
@@ -53,6 +54,10 @@ FLOOR_DB: Final = -66.0
 PEAK: Final = 0.89
 LOUDNESS_WINDOW: Final = 0.5
 LOUDNESS_CURVE: Final = (-22.0, -20.0, -18.5, -17.5, -18.5, -21.0, -26.0)
+TUNED_FROM: Final = 60
+"""Lowest key whose tuning is looked at; below, the stretch of a grand lies in its overtones."""
+TOLERANCE: Final = 8.0
+"""Cents off the usual stretch that are left alone, so that most keys need no resampling."""
 COMPRESSION: Final = 0.65
 """soundfile's compression level, 0 (best) to 1; chosen for about 6.3 MB in all."""
 
@@ -150,6 +155,21 @@ def target_loudness(key: int) -> float:
     return float(np.interp(key, [21, 45, 60, 75, 88, 96, 108], LOUDNESS_CURVE))
 
 
+def cents_off(sample: Sample) -> float:
+    """Cents to lower the recording by; 0 where it lies near the stretched tuning of a grand."""
+    if sample.key < TUNED_FROM:
+        return 0.0
+    head = sample.sound[: RATE // 2].mean(axis=1) * np.hanning(RATE // 2)
+    size = 2**19
+    spectrum = np.abs(np.fft.rfft(head, size))
+    expected = 440.0 * 2.0 ** ((sample.key - 69) / 12) * size / RATE
+    low, high = round(expected * 2 ** (-1.5 / 12)), round(expected * 2 ** (1.5 / 12))
+    found = low + int(np.argmax(spectrum[low:high]))
+    stretch = float(np.interp(sample.key, [60, 72, 96, 108], [0.0, 4.0, 15.0, 25.0]))
+    off = 1200 * float(np.log2(found / expected)) - stretch
+    return round(off, 1) if abs(off) > TOLERANCE else 0.0
+
+
 def write(sample: Sample, gain: float, folder: Path) -> dict[str, Any]:
     """Encode one sample; returns its row of the table."""
     name = f"piano-{sample.key:03d}-{sample.layer:02d}.ogg"
@@ -162,7 +182,7 @@ def write(sample: Sample, gain: float, folder: Path) -> dict[str, Any]:
         for at in range(0, len(sample.sound), 4096):
             file.write(sample.sound[at : at + 4096])
     row = {"file": name, "key": sample.key, "layer": sample.layer, "frames": len(sample.sound)}
-    return {**row, "gain": round(gain, 5)}
+    return {**row, "gain": round(gain, 5), "cents": cents_off(sample)}
 
 
 if __name__ == "__main__":

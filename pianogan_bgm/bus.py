@@ -51,7 +51,7 @@ def to_format(block: Block, size: int, channels: int) -> npt.NDArray[Any]:
     ``size``: as in ``pygame.mixer.get_init()``: -16, 16, -8, 8 or 32 (float). ``channels``: 1 to 8; one is
     the mean of both sides, from three on the first two carry the music and the others are silent. Gives an
     array as ``pygame.sndarray`` does: (frames,) for one channel, else (frames, channels). Rounds to the
-    nearest value, halves to even. Raises :class:`SoundError` for another format.
+    nearest value, halves to even; what lies outside -1 to 1 is cut off, never wrapped. Raises :class:`SoundError` for another format.
     """
     if size not in _FORMATS:
         raise SoundError(f"the sample size must be one of {sorted(_FORMATS)}; got {size!r}")
@@ -65,7 +65,8 @@ def to_format(block: Block, size: int, channels: int) -> npt.NDArray[Any]:
         spread = np.zeros((len(block), channels), dtype=np.float32)
         spread[:, :2] = block
     kind, scale, silence = _FORMATS[size]
+    held = np.clip(spread, -1.0, 1.0)
     if size == 32:
-        return np.array(spread, dtype=np.float32)
-    # float64: 32768.5 and the like have to be exact before they are rounded
-    return (np.rint(spread * np.float64(scale)) + silence).astype(kind)
+        return held
+    # float64: 32767.5 and the like have to be exact before they are rounded
+    return (np.rint(held * np.float64(scale)) + silence).astype(kind)

@@ -132,9 +132,28 @@ def _img2midi(options: argparse.Namespace) -> int:
     return convert.img2midi(options.sources, options.output, tempo=options.tempo, separate=options.separate)
 
 
+def _render_arguments(parser: argparse.ArgumentParser) -> None:
+    from pianogan_bgm.instruments import NAMES
+
+    add = parser.add_argument
+    add("source", type=Path, metavar="FILE.mid", help="the music")
+    add("-o", "--output", type=Path, required=True, metavar="FILE.wav|ogg|flac", help="the sound")
+    add("--rate", type=int, default=44100, metavar="HZ", help="sample rate (44100)")
+    add("--instrument", choices=NAMES, default="piano", help="what plays it (piano)")
+
+
+def _render(options: argparse.Namespace) -> int:
+    from pianogan_bgm.render import render_file
+
+    seconds = render_file(options.source, options.output, options.rate, options.instrument)
+    print(f"{options.output}: {seconds:.1f} s")
+    return 0
+
+
 COMMANDS: Final[tuple[Command, ...]] = (
     Command("midi2img", "MIDI files to piano-roll pictures", _midi2img_arguments, _midi2img),
     Command("img2midi", "Piano-roll pictures to MIDI files", _img2midi_arguments, _img2midi),
+    Command("render", "MIDI file to sound: wav, ogg or flac", _render_arguments, _render),
 )
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +13,8 @@ import numpy as np
 from pianogan_bgm import arrange
 from pianogan_bgm.bus import finish, to_format
 from pianogan_bgm.errors import SoundError
-from pianogan_bgm.instruments import NAMES, Block, Instrument, Tone, load, mix
+from pianogan_bgm.instruments import Block, Instrument, Tone, load, mix
+from pianogan_bgm.midi import read_midi
 from pianogan_bgm.piece import Piece
 
 DEFAULT_RATE: Final = 44100
@@ -118,23 +118,11 @@ def _write(file: Any, block: Block) -> int:
     return len(block)
 
 
-def render_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of ``pianogan-bgm render``."""
-    add = parser.add_argument
-    add("source", type=Path, metavar="FILE.mid", help="the music")
-    add("-o", "--output", type=Path, required=True, metavar="FILE.wav|ogg|flac", help="the sound")
-    add("--rate", type=int, default=DEFAULT_RATE, metavar="HZ", help=f"sample rate ({DEFAULT_RATE})")
-    add("--instrument", default="piano", choices=NAMES, help="what plays it (piano)")
+def render_file(source: Path, target: Path, rate: int = DEFAULT_RATE, instrument: str = "piano") -> float:
+    """A MIDI file to an audio file, tagged with its name; returns its seconds.
 
-
-def render_command(options: argparse.Namespace) -> int:
-    """Work of ``pianogan-bgm render``: a MIDI file to an audio file."""
-    from pianogan_bgm.midi import read_midi
-
-    piece = read_midi(options.source).piece()
-    blocks = render_blocks(piece, options.rate, options.instrument)
-    frames = write_audio(
-        options.output, blocks, options.rate, title=options.source.stem, licence=piece.licence
-    )
-    print(f"{options.output}: {frames / options.rate:.1f} s")
-    return 0
+    Raises :class:`SoundError`, and :class:`~pianogan_bgm.errors.InvalidMidi` for a file that cannot be read.
+    """
+    piece = read_midi(source).piece()
+    blocks = render_blocks(piece, rate, instrument)
+    return write_audio(target, blocks, rate, title=source.stem, licence=piece.licence) / rate

@@ -32,13 +32,14 @@ CACHE_BYTES: Final = 24_000_000
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One row of the table: a file with its MIDI ``key``, its ``frames`` and the ``gain`` to play it at."""
+    """One row of the table: a file with its MIDI ``key``, its ``frames`` the ``gain`` to play it at and the ``cents`` to lower it by."""
 
     file: str
     key: int
     layer: int
     frames: int
     gain: float
+    cents: float
 
 
 @lru_cache(maxsize=1)
@@ -88,6 +89,12 @@ class Piano:
         offset = tone.start + first - at
         block[offset : offset + last - first] += sound
 
+    @property
+    def cached_bytes(self) -> int:
+        """Size of the decoded PCM kept at the moment."""
+        with self._lock:
+            return sum(pcm.nbytes for pcm in self._cache.values())
+
     def _release(self, pitch: int) -> Block:
         return release_curve(self.rate, DAMPED_RELEASE if pitch <= HIGHEST_DAMPED else UNDAMPED_RELEASE)
 
@@ -98,7 +105,7 @@ class Piano:
         if choice is None:
             key = min(self._keys, key=lambda key: abs(key - pitch))
             recording = self._recordings[key, layer]
-            step = self._file_rate / self.rate * 2.0 ** ((pitch - key) / 12)
+            step = self._file_rate / self.rate * 2.0 ** ((pitch - key - recording.cents / 100) / 12)
             choice = recording, step, int(recording.frames / step)
             self._choices[pitch, layer] = choice
         return choice

@@ -62,15 +62,16 @@ def _triangle(count: int) -> tuple[float, ...]:
     return tuple((-1.0) ** (n // 2) / n**2 if n % 2 else 0.0 for n in range(1, count + 1))
 
 
+# levels: on the same music all voices reach the piano's loudness (LUFS) within about a decibel
 VOICES: Final[Mapping[str, Voice]] = MappingProxyType(
     {
         # a clamped steel tine: its overtones at 6.27 and 17.5 times the fundamental die almost at once
         "music_box": Voice(
             (
-                Part((1.0, 0.05), 0.21, 0.85),
-                Part((1.0,), 0.06, 0.35, ratio=4.0, brightness=0.6, top=96),
-                Part((1.0,), 0.045, 0.09, ratio=6.27, brightness=1.0, top=96),
-                Part((1.0,), 0.02, 0.04, ratio=17.5, brightness=1.0, top=80),
+                Part((1.0, 0.05), 0.46, 0.85),
+                Part((1.0,), 0.13, 0.35, ratio=4.0, brightness=0.6, top=96),
+                Part((1.0,), 0.1, 0.09, ratio=6.27, brightness=1.0, top=96),
+                Part((1.0,), 0.045, 0.04, ratio=17.5, brightness=1.0, top=80),
             ),
             attack=0.001,
             release=0.9,
@@ -79,19 +80,19 @@ VOICES: Final[Mapping[str, Voice]] = MappingProxyType(
         # a tine beside a tone bar: a round body, a bark that grows with the touch, a short bell
         "electric_piano": Voice(
             (
-                Part((1.0, 0.12, 0.03), 0.2, 2.2),
-                Part((0.0, 1.0, 0.45, 0.3, 0.12), 0.06, 0.7, brightness=1.3),
-                Part((1.0,), 0.03, 0.25, ratio=14.0, brightness=1.6, top=84),
+                Part((1.0, 0.12, 0.03), 0.33, 2.2),
+                Part((0.0, 1.0, 0.45, 0.3, 0.12), 0.1, 0.7, brightness=1.3),
+                Part((1.0,), 0.05, 0.25, ratio=14.0, brightness=1.6, top=84),
             ),
             attack=0.003,
             release=0.25,
             width=0.35,
         ),
         "chip_square": Voice(
-            (Part(_square(64), 0.11, 0.5, sustain=0.55),), attack=0.002, release=0.08, width=0.15
+            (Part(_square(64), 0.25, 0.5, sustain=0.55),), attack=0.002, release=0.08, width=0.15
         ),
         "chip_triangle": Voice(
-            (Part(_triangle(32), 0.22, 0.9, sustain=0.6),), attack=0.002, release=0.1, width=0.0
+            (Part(_triangle(32), 0.29, 0.9, sustain=0.6),), attack=0.002, release=0.1, width=0.0
         ),
     }
 )

@@ -1,0 +1,232 @@
+import json
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pianogan_bgm.errors import SoundError
+from pianogan_bgm.instruments import NAMES, Tone, load, mix
+from pianogan_bgm.instruments.piano import LAYER_TOPS, SAMPLES, Piano
+from pianogan_bgm.instruments.resample import resample
+from pianogan_bgm.instruments.tones import release_curve, velocity_gain
+
+RATE = 22050
+
+
+def level_db(sound):
+    return 20 * np.log10(np.sqrt((sound.astype(np.float64) ** 2).mean()))
+
+
+def cents_off(sound, rate, pitch):
+    """How far the strongest partial within a semitone of ``pitch`` lies from it, in cents."""
+    mono = sound.mean(axis=1) * np.hanning(len(sound))
+    size = 2**18
+    expected = 440.0 * 2 ** ((pitch - 69) / 12) * size / rate
+    low, high = int(expected * 2 ** (-1 / 12)), int(expected * 2 ** (1 / 12)) + 1
+    found = low + int(np.argmax(np.abs(np.fft.rfft(mono, size))[low:high]))
+    return 1200 * np.log2(found / expected)
+
+
+tone_lists = st.lists(
+    st.builds(
+        Tone,
+        start=st.integers(-3000, 6000),
+        pitch=st.integers(0, 127),
+        frames=st.integers(1, 9000),
+        velocity=st.integers(1, 127),
+        gain=st.sampled_from([0.25, 1.0, 1.3]),
+    ),
+    max_size=4,
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=12, deadline=None)
+@given(tones=tone_lists, cuts=st.lists(st.integers(1, 11999), max_size=5, unique=True))
+def test_any_partition_into_blocks_gives_the_same_samples(name, tones, cuts):
+    instrument = load(name, RATE)
+    whole = mix(instrument, tones, 0, 12000)
+    edges = [0, *sorted(cuts), 12000]
+    parts = [mix(instrument, tones, a, b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    assert np.array_equal(np.concatenate(parts), whole)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_order_of_tones_and_the_order_of_blocks_do_not_matter(name):
+    instrument = load(name, RATE)
+    tones = [Tone(i * 500, 40 + 7 * i, 4000, 30 + 9 * i) for i in range(10)]
+    whole = mix(instrument, tones, 0, 9000)
+    last = mix(instrument, tones[::-1], 4321, 9000 - 4321)
+    first = mix(instrument, tones[::-1], 0, 4321)
+    assert np.array_equal(np.concatenate([first, last]), whole)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tone_is_silent_before_its_start_and_after_its_ring(name):
+    instrument = load(name, RATE)
+    tone = Tone(100, 60, 5000, 100)
+    ring = instrument.ring(tone)
+    block = mix(instrument, [tone], 0, 100 + ring + 500)
+    assert ring > 5000
+    assert not block[:100].any()
+    assert not block[100 + ring :].any()
+    assert np.abs(block[100 + ring - 200 : 100 + ring]).max() < 1e-4
+    assert np.abs(block[100 : 100 + ring]).max() > 0.01
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("pitch", [45, 60, 61, 62, 76, 93])
+def test_keys_sound_at_their_pitch(name, pitch):
+    instrument = load(name, 44100)
+    sound = mix(instrument, [Tone(0, pitch, 44100, 90)], 0, 44100)
+    # a grand is tuned a little wide on purpose
+    assert abs(cents_off(sound, 44100, pitch)) < (16 if name == "piano" else 3)
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000, 96000, 192000])
+def test_the_piano_is_in_tune_and_equally_loud_at_every_rate(rate):
+    sound = mix(load("piano", rate), [Tone(0, 69, rate, 90)], 0, rate)
+    assert abs(cents_off(sound, rate, 69)) < 5
+    assert level_db(sound) == pytest.approx(
+        level_db(mix(load("piano", 44100), [Tone(0, 69, 44100, 90)], 0, 44100)), abs=0.5
+    )
+
+
+def test_keys_that_were_not_recorded_are_tuned_between_their_neighbours():
+    piano = load("piano", 44100)
+    found = [cents_off(mix(piano, [Tone(0, p, 30000, 90)], 0, 30000), 44100, p) for p in range(102, 111)]
+    assert max(abs(b - a) for a, b in zip(found, found[1:], strict=False)) < 15
+    assert max(np.abs(found)) < 35
+
+
+@pytest.mark.parametrize("pitch", [36, 55, 60, 61, 84, 100])
+def test_loudness_grows_smoothly_with_velocity_across_the_layers(pitch):
+    piano = load("piano", RATE)
+    levels = np.array([level_db(mix(piano, [Tone(0, pitch, RATE, v)], 0, RATE // 2)) for v in range(1, 128)])
+    steps = np.diff(levels)
+    assert steps.min() > -1.0
+    assert steps.max() < 1.5
+    assert 30 < levels[-1] - levels[0] < 50
+    for top in list(LAYER_TOPS.values())[:-1]:
+        assert abs(levels[top] - levels[top - 1]) < 1.0
+
+
+def test_neighbouring_keys_are_about_equally_loud():
+    piano = load("piano", RATE)
+    levels = [level_db(mix(piano, [Tone(0, p, RATE, 80)], 0, RATE // 2)) for p in range(28, 100, 2)]
+    assert max(abs(b - a) for a, b in zip(levels, levels[1:], strict=False)) < 4.0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tones_start_and_end_without_a_click(name):
+    instrument = load(name, 44100)
+    sound = mix(instrument, [Tone(0, 48, 20000, 127)], 0, 60000).astype(np.float64)
+    ring = instrument.ring(Tone(0, 48, 20000, 127))
+    assert np.abs(sound[:4]).max() < 0.02
+    # a click is a jump much larger than those of the sound itself just before
+    jumps = np.abs(np.diff(sound, axis=0)).max(axis=1)
+    assert jumps[19990:ring].max() < 1.2 * jumps[15000:19990].max()
+    assert np.abs(sound.mean(axis=0)).max() < 2e-3
+
+
+def test_undamped_top_keys_ring_on_and_others_stop():
+    piano = load("piano", 44100)
+    assert piano.ring(Tone(0, 60, 4410, 90)) < 4410 + 0.5 * 44100
+    assert piano.ring(Tone(0, 95, 4410, 90)) > 4410 + 44100
+
+
+def test_a_piano_with_a_tiny_cache_sounds_the_same_and_stays_small():
+    small, roomy = Piano(RATE, cache_bytes=200_000), load("piano", RATE)
+    # the first key comes back, longer, when it is the one not heard for longest
+    tones = [Tone(0, 60, 2000, 80), *(Tone(3000 * i, 60 + 3 * i, 2000, 80) for i in (1, 2, 3))]
+    tones.append(Tone(12000, 60, 15000, 80))
+    parts = [mix(small, tones, at, 3000) for at in range(0, 30000, 3000)]
+    assert np.array_equal(np.concatenate(parts), mix(roomy, tones, 0, 30000))
+    assert small.cached_bytes <= 200_000
+
+
+def test_only_what_is_heard_is_decoded():
+    piano = Piano(44100)
+    mix(piano, [Tone(0, 60, 4410, 90)], 0, 44100)
+    assert 0 < piano.cached_bytes <= 44100 * 4
+
+
+def test_two_threads_may_share_a_piano():
+    tones = [Tone(i * 700, 40 + i, 2000, 60 + i) for i in range(9)]
+    expected = mix(Piano(RATE), tones, 0, 9000)
+    shared, found = Piano(RATE, cache_bytes=300_000), []
+    threads = [threading.Thread(target=lambda: found.append(mix(shared, tones, 0, 9000))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 3
+    assert all(np.array_equal(block, expected) for block in found)
+
+
+def test_instruments_are_shared_by_name_and_rate():
+    assert load("piano", 44100) is load("piano", 44100)
+    assert load("piano", 44100) is not load("piano", 48000)
+    assert load("music_box", 48000).rate == 48000
+
+
+def test_an_unknown_instrument_is_refused_with_the_names_there_are():
+    with pytest.raises(SoundError, match="kazoo.*piano.*chip_triangle"):
+        load("kazoo", 44100)
+
+
+@pytest.mark.parametrize("rate", [0, 7999, 192001, 44100.0, "44100"])
+def test_impossible_rates_are_refused(rate):
+    with pytest.raises(SoundError, match="8000 to 192000"):
+        load("piano", rate)
+
+
+def test_a_missing_recording_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr("pianogan_bgm.instruments.piano.SAMPLES", tmp_path)
+    with pytest.raises(SoundError, match=r"piano-060-10\.ogg"):
+        mix(Piano(44100), [Tone(0, 60, 4410, 80)], 0, 100)
+
+
+def test_the_table_lists_the_files_that_ship_and_their_licence_is_there():
+    rows = json.loads((SAMPLES / "piano.json").read_text(encoding="utf-8"))["samples"]
+    assert {row["file"] for row in rows} == {path.name for path in SAMPLES.glob("*.ogg")}
+    assert {row["key"] for row in rows} == set(range(21, 109, 3))
+    assert sum((SAMPLES / row["file"]).stat().st_size for row in rows) < 6_500_000
+    licence = (SAMPLES / "LICENSE.txt").read_text(encoding="utf-8")
+    assert "Alexander Holm" in licence
+    assert "creativecommons.org/licenses/by/3.0" in licence
+
+
+@given(step=st.floats(0.2, 4.0), frames=st.integers(1, 2000), more=st.integers(0, 2000))
+@settings(max_examples=25, deadline=None)
+def test_a_longer_resampling_begins_with_the_shorter_one(step, frames, more):
+    source = (np.random.default_rng(3).standard_normal((20000, 2)) * 5000).astype(np.int16)
+    assert np.array_equal(resample(source, step, frames + more)[:frames], resample(source, step, frames))
+
+
+@pytest.mark.parametrize("step", [0.5, 2 ** (-1 / 12), 2 ** (1 / 12), 44100 / 48000])
+def test_resampling_a_sine_leaves_nothing_else_above_minus_70_db(step):
+    time = np.arange(40000)
+    source = np.rint(20000 * np.sin(2 * np.pi * 0.05 * time)).astype(np.int16)[:, None].repeat(2, axis=1)
+    sound = resample(source, step, 16384)[200:16200, 0].astype(np.float64)
+    turn = 2 * np.pi * 0.05 * step * np.arange(200, 16200)
+    basis = np.stack([np.sin(turn), np.cos(turn)], axis=1)
+    fit, *_ = np.linalg.lstsq(basis, sound, rcond=None)
+    assert np.hypot(*fit) == pytest.approx(20000, rel=0.01)
+    assert level_db(sound - basis @ fit) < level_db(sound) - 70
+
+
+def test_velocity_gain_spans_40_db_and_rises():
+    gains = [velocity_gain(v) for v in range(1, 128)]
+    assert gains == sorted(gains)
+    assert gains[-1] == 1.0
+    assert gains[0] == pytest.approx(0.01)
+
+
+def test_the_release_falls_40_db_in_its_time_and_ends_in_silence():
+    curve = release_curve(44100, 0.25)
+    assert curve[11024, 0] == pytest.approx(0.01, rel=0.05)
+    assert curve[-1, 0] == 0.0
+    assert np.all(np.diff(curve[:, 0]) <= 0)
