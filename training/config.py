@@ -40,7 +40,8 @@ class GanConfig:
 
     ``width``: channels of the generator. ``critic_width``: of the discriminator. ``ema``: decay of the
     averaged generator. ``r1``: weight of the lazy R1 penalty, taken every ``r1_every`` steps. ``bank``:
-    encoded training windows kept in memory as real samples.
+    encoded training windows kept in memory as real samples. ``listener``: weight of the
+    discriminator of whole-piece summaries beside the critic's answers; 0 leaves it out.
     """
 
     width: int = 160
@@ -52,6 +53,7 @@ class GanConfig:
     ema: float = 0.998
     r1: float = 1.0
     r1_every: int = 16
+    listener: float = 1.0
     bank: int = 30000
 
 

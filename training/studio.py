@@ -136,10 +136,10 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
 
 def view(features: Any, odds: Any, velocities: Any) -> Any:
     """What the critic sees: soft held and struck planes (with loudness) beside the decoder's features."""
-    odds = 1.5 * ops.cast(odds, "float32")
-    held, struck = odds[:, :, 0], odds[:, :, 1]
-    total = log_total(held, struck)
-    planes = [ops.exp(held - total), ops.exp(struck - total)]
+    weight = ops.exp(1.5 * ops.clip(ops.cast(odds, "float32"), -12.0, 12.0))
+    held, struck = weight[:, :, 0], weight[:, :, 1]
+    share = 1.0 / (1.0 + held + struck)
+    planes = [held * share, struck * share]
     if velocities is not None:
         planes.append(planes[1] * ops.cast(velocities, "float32"))
     return ops.concatenate([*planes, 0.3 * ops.cast(features, "float32")], axis=-1)
@@ -167,6 +167,23 @@ class Critic(keras.Model):  # type: ignore[misc]  # keras is untyped
             if i >= 1:
                 answers.append(self.heads[i - 1](x)[..., 0])
         return [*answers, self.whole(ops.reshape(x, (x.shape[0] or -1, x.shape[1] * x.shape[2])))]
+
+
+class Listener(keras.Model):  # type: ignore[misc]  # keras is untyped
+    """A second discriminator, of standardised summaries (:mod:`training.summary`): one logit a piece."""
+
+    def __init__(self, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.first = keras.layers.Dense(width, name="first")
+        self.second = keras.layers.Dense(width, name="second")
+        self.answer = keras.layers.Dense(1, dtype="float32", name="answer")
+
+    def call(self, x: Any) -> Any:
+        """``(n, summaries)`` to ``(n, 1)``."""
+        x = leaky(self.first(x))
+        strangeness = spread(x[:, None])[:, 0]
+        x = leaky(self.second(ops.concatenate([x, ops.cast(strangeness, x.dtype)], axis=-1)))
+        return self.answer(x)
 
 
 def spread(x: Any, group: int = 4) -> Any:

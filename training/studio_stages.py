@@ -6,7 +6,7 @@ the same steps as an uninterrupted one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,11 +33,13 @@ from training.studio import (
     Decision,
     Decoder,
     Encoder,
+    Listener,
     encoder_input,
     log_total,
     pack,
     view,
 )
+from training.summary import summarise
 
 SHEET: Final = 12
 CHUNK: Final = 64
@@ -169,7 +171,9 @@ class GanStage:
         copy_variables(self.composer, self.average)
         self.critic = Critic(self.settings.critic_width, name="critic")
         self._bank, self.moments = self._encode(corpus, encoder, run)
+        self.listener = Listener(self.settings.critic_width, name="listener")
         self.critic(view(*self._decode_standardised(np.zeros((4, BEATS, config.vae.codes), np.float32))))
+        self._typical = self._typical_summary()
         self._optimizers, self._steps = self._build_steps()
         self._real = evaluation_cells(corpus, "validation", config.validation_windows, 0)
         self.rates = rates(evaluation_cells(corpus, "train", 4000, 0))
@@ -180,16 +184,20 @@ class GanStage:
             **named("composer", self.composer.variables),
             **named("average", self.average.variables),
             **named("critic", self.critic.variables),
+            **named("listener", self.listener.variables),
             **named("composer_optimizer", self._optimizers[0].variables),
             **named("critic_optimizer", self._optimizers[1].variables),
         }
 
     def state(self) -> dict[str, Any]:
-        """Nothing beyond the variables: every batch follows from the step."""
-        return {}
+        """What composing needs beside the weights; every batch follows from the step."""
+        return {
+            "moments": [self.moments.mean.tolist(), self.moments.deviation.tolist()],
+            "rates": [self.rates.struck.tolist(), self.rates.sounding.tolist()],
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Nothing to put back."""
+        """Nothing to put back: the same seed and data give the same moments and rates."""
 
     def train(self, step: int) -> Mapping[str, Any]:
         """One critic step, with the penalty when it is due, and one composer step."""
@@ -244,8 +252,10 @@ class GanStage:
             keras.optimizers.Adam(s.learning_rate, beta_1=0.0, beta_2=0.99),
             keras.optimizers.Adam(s.learning_rate * s.critic_ratio, beta_1=0.0, beta_2=0.99),
         )
-        composer, critic = self.composer.trainable_variables, self.critic.trainable_variables
-        everything = [*self.composer.variables, *self.critic.variables, *self.decoder.variables]
+        composer = self.composer.trainable_variables
+        critic = [*self.critic.trainable_variables, *self.listener.trainable_variables]
+        networks = (self.composer, self.critic, self.listener, self.decoder)
+        everything = [variable for network in networks for variable in network.variables]
         return optimizers, {
             "composer": GradientStep(self._composer_loss, composer, optimizers[0], everything),
             "critic": GradientStep(self._critic_loss, critic, optimizers[1], everything),
@@ -257,26 +267,54 @@ class GanStage:
         made = view(*self._decode_standardised(ops.cast(self.composer(latent), "float32")))
         return ops.stop_gradient(seen), ops.stop_gradient(made)
 
+    def _typical_summary(self) -> tuple[Any, Any]:
+        """Mean and deviation of the summaries of real pieces, and the listener built for them."""
+        rows = [np.asarray(self._summary(view(*self.decoder(c.astype(np.float32))))) for c in self._chunks()]
+        table = np.concatenate(rows)
+        typical = table.mean(axis=0), table.std(axis=0) + 1e-3
+        self.listener(((table[:4] - typical[0]) / typical[1]).astype(np.float32))
+        return typical
+
+    def _chunks(self) -> list[Any]:
+        return [self._bank[i : i + CHUNK] for i in range(0, min(len(self._bank), 16 * CHUNK), CHUNK)]
+
+    def _summary(self, seen: Any) -> Any:
+        return summarise(seen[..., :CELLS], seen[..., CELLS : 2 * CELLS])
+
+    def _standard_summary(self, seen: Any) -> Any:
+        mean, deviation = self._typical
+        return ops.clip((self._summary(seen) - mean) / deviation, -8.0, 8.0)
+
+    def _losses(self, seen: Any, sign: float) -> tuple[Any, Any]:
+        """The loss of calling ``seen`` real (sign 1) or made (sign -1), and the critic's nearest answer."""
+        answers = self.critic(seen)
+        loss = hardness(answers, sign)
+        if self.settings.listener:
+            loss = loss + self.settings.listener * hardness(
+                [self.listener(self._standard_summary(seen))], sign
+            )
+        return loss, answers[1]
+
     def _critic_loss(self, real: Any, latent: Any) -> tuple[Any, dict[str, Any]]:
         seen, made = self._views(real, latent)
-        answers = self.critic(seen), self.critic(made)
-        loss = hardness(answers[0], 1.0) + hardness(answers[1], -1.0)
-        shares = {"real": ops.mean(ops.sigmoid(answers[0][1])), "made": ops.mean(ops.sigmoid(answers[1][1]))}
-        return loss, {"critic": loss, **shares}
+        (loss_real, yes), (loss_made, no) = self._losses(seen, 1.0), self._losses(made, -1.0)
+        shares = {"real": ops.mean(ops.sigmoid(yes)), "made": ops.mean(ops.sigmoid(no))}
+        return loss_real + loss_made, {"critic": loss_real + loss_made, **shares}
 
     def _penalised_loss(self, real: Any, latent: Any) -> tuple[Any, dict[str, Any]]:
         """The critic's loss with R1 (Mescheder et al. 2018), scaled up for being taken rarely."""
         loss, logs = self._critic_loss(real, latent)
         seen, _ = self._views(real, latent)
-        slope = input_gradient(
-            lambda x: sum(ops.sum(ops.mean(a, axis=1)) for a in self.critic(x)) / 5.0, seen
-        )
-        penalty = ops.mean(ops.sum(slope**2, axis=(1, 2)))
+        penalty = steepness(lambda x: sum(ops.mean(a, axis=1) for a in self.critic(x)) / 5.0, seen)
+        if self.settings.listener:
+            penalty = penalty + 0.1 * steepness(
+                lambda x: self.listener(x)[:, 0], self._standard_summary(seen)
+            )
         return loss + 0.5 * self.settings.r1 * self.settings.r1_every * penalty, logs
 
     def _composer_loss(self, latent: Any) -> tuple[Any, dict[str, Any]]:
         codes = ops.cast(self.composer(latent), "float32")
-        loss = hardness(self.critic(view(*self._decode_standardised(codes))), 1.0)
+        loss, _ = self._losses(view(*self._decode_standardised(codes)), 1.0)
         return loss, {"composer": loss}
 
 
@@ -290,6 +328,12 @@ class Moments:
 def hardness(answers: Any, sign: float) -> Any:
     """Non-saturating loss, averaged over the critic's scales: ``softplus(-sign * logit)``."""
     return sum(ops.mean(ops.softplus(-sign * ops.cast(a, "float32"))) for a in answers) / len(answers)
+
+
+def steepness(judge: Callable[[Any], Any], x: Any) -> Any:
+    """Mean squared slope of ``judge`` (one number a sample) with respect to ``x``."""
+    slope = input_gradient(lambda inputs: ops.sum(ops.cast(judge(inputs), "float32")), x)
+    return ops.mean(ops.sum(ops.reshape(slope**2, (slope.shape[0], -1)), axis=-1))
 
 
 def build_autoencoder(config: Config, *, velocity: bool) -> tuple[Encoder, Decoder]:
