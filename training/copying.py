@@ -5,13 +5,16 @@ semitones, steps since it started); lengths and loudness do not count. Twelve no
 of eleven such pairs, the same in every transposition and at any place in a bar. The share of n-grams that
 occur anywhere in the training pieces says little alone, since scales and broken chords belong to everybody:
 it is read beside the same share for held-out music.
+
+The second measure looks at whole rolls: the cosine between a roll's struck cells and those of the nearest
+training window, in the nearest of twelve transpositions. Same notes at the same steps give 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +23,8 @@ from pianogan_bgm.roll import Cells
 from training.features import Ints, NoteTable, note_table
 
 NGRAM: Final = 12
+SHIFTS: Final = range(-6, 6)
+"""Semitones that take back every transposition of the training (−5 to +6)."""
 
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 
@@ -65,6 +70,38 @@ class CopyIndex:
         wanted = hashes[within]
         place = np.minimum(np.searchsorted(self._known, wanted), len(self._known) - 1)
         return self._known[place] == wanted, table.roll[: len(hashes)][within]
+
+
+class NearestWindow:
+    """Training windows, to find the one nearest to a roll."""
+
+    def __init__(self, windows: Cells) -> None:
+        """``windows``: uint8 ``(n, 106, steps)``, at least one."""
+        self._windows = _directions(windows, 0).T.tocsr()
+
+    def likeness(self, cells: Cells) -> npt.NDArray[np.float64]:
+        """Cosine of each roll with its nearest window in any key, 0 to 1, ``(n,)``; 0 for an empty roll.
+
+        ``cells``: uint8 ``(n, 106, steps)``, as many steps as the windows.
+        """
+        best = np.zeros(len(cells))
+        for shift in SHIFTS if len(cells) else ():
+            alike = _directions(cells, shift) @ self._windows
+            np.maximum(best, alike.max(axis=1).toarray().ravel(), out=best)
+        return best
+
+
+def _directions(cells: Cells, shift: int) -> Any:
+    """Struck cells as sparse rows of length one, ``(n, 128 * steps)``, ``shift`` semitones higher."""
+    from scipy import sparse
+
+    table = note_table(cells)
+    pitch = table.pitch + shift
+    kept = (pitch >= 0) & (pitch < 128)
+    size = np.bincount(table.roll, minlength=table.rolls)
+    values = (1.0 / np.sqrt(size[table.roll]))[kept].astype(np.float32)
+    place = (table.roll[kept], (pitch * table.steps + table.start)[kept])
+    return sparse.csr_matrix((values, place), shape=(table.rolls, 128 * table.steps))
 
 
 def _hashes(start: npt.NDArray[np.signedinteger], pitch: npt.NDArray[np.signedinteger]) -> Hashes:

@@ -32,7 +32,7 @@ from pianogan_bgm.files import write_atomically
 from pianogan_bgm.roll import Cells
 from training import metrics
 from training.baselines import MarkovChain, random_notes
-from training.copying import NGRAM, Copied, CopyIndex
+from training.copying import NGRAM, CopyIndex, NearestWindow
 from training.corpus import Corpus, DataError, Ints
 from training.entrants import Entrant, Source, entrant
 from training.features import FEATURES, Floats, features
@@ -40,6 +40,8 @@ from training.report import CEILING, FLOOR, MARKOV, text
 
 PROTOCOL_VERSION: Final = 1
 """Goes up with every change that moves a figure; reports of different versions do not compare."""
+NEAREST_ROLLS: Final = 64
+"""Rolls of each seed for which the nearest training window is looked for."""
 FEWEST_WINDOWS: Final = 2 * metrics.FOLDS
 
 
@@ -79,6 +81,7 @@ def evaluate(corpus: Corpus, entrants: Sequence[Entrant], protocol: Protocol) ->
         raise ValueError(f"every row needs a name of its own; got {twice[0]!r} twice")
     train = corpus.pieces("train").tolist()
     index = CopyIndex(corpus.notes(piece) for piece in train)
+    nearest = NearestWindow(split_windows(corpus, "train", None, 0))
     chain = MarkovChain(_from_first_bar(corpus, train))
     everyone: dict[str, Source] = {
         CEILING: lambda count, seed: split_windows(corpus, "train", count, seed),
@@ -95,8 +98,9 @@ def evaluate(corpus: Corpus, entrants: Sequence[Entrant], protocol: Protocol) ->
             medians.append(np.median(real, axis=0))
             for name, source in everyone.items():
                 cells = source(protocol.generated, seed)
-                copied = index.copied(windows if name == CEILING else cells)
-                results[name].append(_measure(real, cells, copied, seed, protocol.trees))
+                result = _measure(real, cells, seed, protocol.trees)
+                result.measures.update(_copying(windows if name == CEILING else cells, index, nearest))
+                results[name].append(result)
                 bar.update()
     return {
         "protocol": _described(protocol),
@@ -114,7 +118,7 @@ class _Result:
     areas: dict[str, float]
 
 
-def _measure(real: Floats, cells: Cells, copied: Copied, seed: int, trees: int) -> _Result:
+def _measure(real: Floats, cells: Cells, seed: int, trees: int) -> _Result:
     table = features(cells)
     areas = metrics.overlapped_areas(real, table)
     density, coverage = metrics.density_coverage(real, table)
@@ -123,12 +127,21 @@ def _measure(real: Floats, cells: Cells, copied: Copied, seed: int, trees: int) 
         "auc": metrics.classifier_auc(real, table, seed, trees),
         "density": density,
         "coverage": coverage,
-        "copied": copied.share,
-        "longest_copy_median": float(np.median(copied.longest)),
-        "longest_copy": float(copied.longest.max()),
         "rolls": float(len(cells)),
     }
     return _Result(measures, np.median(table, axis=0), areas)
+
+
+def _copying(cells: Cells, index: CopyIndex, nearest: NearestWindow) -> dict[str, float]:
+    copied = index.copied(cells)
+    likeness = nearest.likeness(cells[:NEAREST_ROLLS])
+    return {
+        "copied": copied.share,
+        "longest_copy_median": float(np.median(copied.longest)),
+        "longest_copy": float(copied.longest.max()),
+        "nearest_median": float(np.median(likeness)),
+        "nearest": float(likeness.max()),
+    }
 
 
 def _summary(by_seed: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
@@ -168,13 +181,14 @@ def _described(protocol: Protocol) -> dict[str, Any]:
         "neighbours": metrics.NEIGHBOURS,
         "classifier": f"random forest of trees, {metrics.FOLDS}-fold",
         "ngram_notes": NGRAM,
+        "nearest_rolls": NEAREST_ROLLS,
     }
 
 
-def split_windows(corpus: Corpus, split: str, count: int, seed: int) -> Cells:
-    """``count`` windows of ``split`` that do not overlap, or all if there are fewer, drawn by ``seed``.
+def split_windows(corpus: Corpus, split: str, count: int | None, seed: int) -> Cells:
+    """``count`` windows of ``split`` that do not overlap, drawn by ``seed``, uint8 ``(n, 106, 300)``.
 
-    uint8 ``(n, 106, 300)``. Raises :class:`DataError` below ``FEWEST_WINDOWS``.
+    All of them for None, or if there are fewer. Raises :class:`DataError` below ``FEWEST_WINDOWS``.
     """
     every: Ints = corpus.windows(split)
     if len(every) < FEWEST_WINDOWS:

@@ -17,6 +17,8 @@ _COLUMNS: Final = {
     "copied": ("copied", "{:.2%}"),
     "longest copy": ("longest_copy_median", "{:.0f}"),
     "at most": ("longest_copy", "{:.0f}"),
+    "nearest": ("nearest_median", "{:.2f}"),
+    "at most ": ("nearest", "{:.2f}"),
 }
 
 
@@ -32,8 +34,9 @@ def text(report: Mapping[str, Any], model: str) -> str:
         " mean ± standard deviation over the seeds"
     )
     note = (
-        f"copied: share of {protocol['ngram_notes']}-note n-grams found in the training pieces; longest copy:"
-        " notes, median of the rolls. In the ceiling's row both are of the held-out windows."
+        f"copied: share of {protocol['ngram_notes']}-note n-grams found in the training pieces. longest copy:"
+        " its notes, median of the rolls.\nnearest: cosine with the nearest training window in any key,"
+        " median of the rolls. In the ceiling's row all these are of the held-out windows."
     )
     return "\n\n".join([title, _rows(report["rows"]), note, _features(report["features"], model)])
 

@@ -16,7 +16,7 @@ from training.report import CEILING, FLOOR, MARKOV, text
 
 QUICK = Protocol(generated=20, windows=12, seeds=2, trees=5)
 ROWS = {"overlapped_area", "auc", "density", "coverage", "copied"}
-ROWS |= {"longest_copy_median", "longest_copy", "rolls"}
+ROWS |= {"longest_copy_median", "longest_copy", "nearest_median", "nearest", "rolls"}
 
 
 def song(seed, bars=60):
@@ -114,7 +114,9 @@ def test_silence_scores_far_below_music(report):
 def test_who_plays_training_music_is_caught_although_all_else_is_as_good_as_real(report):
     assert mean(report, "thief", "overlapped_area") == mean(report, CEILING, "overlapped_area")
     assert mean(report, "thief", "copied") > 0.95
+    assert mean(report, "thief", "nearest_median") == pytest.approx(1, abs=1e-4)
     assert mean(report, CEILING, "copied") < 0.2
+    assert mean(report, CEILING, "nearest") < 0.9
     assert mean(report, FLOOR, "copied") == 0
 
 
@@ -216,6 +218,8 @@ def test_the_command_prints_the_tables_and_writes_the_report(tmp_path, data, cap
         "10",
         "--seeds",
         "1",
+        "--trees",
+        "5",
     ]
     assert main([str(model), str(data), *wanted, "-o", str(tmp_path / "report.json")]) == 0
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ from pianogan_bgm.errors import InvalidRoll
 from pianogan_bgm.notes import Note
 from pianogan_bgm.roll import ROLL, RollSpec, decode_cells, encode_cells
 from training.baselines import MarkovChain, paint, random_notes
-from training.copying import NGRAM, CopyIndex
+from training.copying import NGRAM, CopyIndex, NearestWindow
 from training.features import FEATURES, features, note_table
 from training.metrics import (
     classifier_auc,
@@ -263,6 +263,23 @@ def test_nothing_is_copied_from_an_empty_training_set_nor_by_an_empty_roll():
     assert CopyIndex([]).copied(tunes(2, 0)).share == 0
     index = CopyIndex(pieces_of(tunes(1, 0)))
     assert index.copied(np.zeros((2, 106, 300), np.uint8)).longest.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("transpose", [-5, 0, 6])
+def test_the_nearest_window_to_a_copy_is_its_source_in_any_key(transpose):
+    windows = tunes(5, 0)
+    nearest = NearestWindow(windows)
+    copies = np.roll(windows[1:3], transpose, axis=1)
+    np.testing.assert_allclose(nearest.likeness(copies), 1, atol=1e-5)
+    assert np.median(nearest.likeness(tunes(5, 1))) < 0.5
+
+
+def test_the_nearest_window_to_half_of_a_roll_has_a_cosine_of_the_square_root_of_a_half():
+    whole = cells_of(*[(4 * i, 60 + i, 2) for i in range(8)])
+    half = cells_of(*[(4 * i, 60 + i, 1) for i in range(4)])
+    assert NearestWindow(whole).likeness(half)[0] == pytest.approx(0.5**0.5)
+    assert NearestWindow(whole).likeness(np.zeros_like(half)).tolist() == [0]
+    assert NearestWindow(whole).likeness(half[:0]).tolist() == []
 
 
 # Baselines
