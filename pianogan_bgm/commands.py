@@ -27,15 +27,21 @@ class Play:
     scene: str | None = None
     shift: int = 0
     endless: bool = False
+    mood: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Append ``tune`` to what follows; ``related`` transposes it into a key near the one before."""
+    """Append ``tune`` to what follows.
+
+    ``related`` transposes it into a key near the one before. ``after``: only if the deck of that number still
+    plays (endless music was told to go elsewhere meanwhile, otherwise).
+    """
 
     tune: Tune
     loops: int = 0
     related: bool = False
+    after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,7 @@ class Transition:
     instruments: tuple[str, ...] | None = None
     related: bool = False
     endless: bool = False
+    mood: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,9 +123,11 @@ class Conductor:
         return Place(state, state.deck.pos + (frame - state.step_at) / state.pace, state.pace)
 
     @property
-    def wants_piece(self) -> bool:
-        """Whether endless play has nothing queued, as far as has been decided."""
-        return self._now.endless and not self._now.queue and self._now.deck is not None
+    def wants_piece(self) -> int | None:
+        """Number of the deck after which endless play has nothing queued, as far as has been decided."""
+        if not self._now.endless or self._now.queue or self._now.deck is None:
+            return None
+        return self._now.deck.number
 
     def silent_from(self) -> int | None:
         """Frame from which nothing sounds unless a command comes; None while music goes on."""

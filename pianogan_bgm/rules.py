@@ -101,6 +101,7 @@ class State:
     decks: int = 0
     scene: str | None = None
     endless: bool = False
+    mood: str | None = None
     mix: Mix = MIX
     intensity: float = 0.5
     tempo: float = 1.0
@@ -159,6 +160,7 @@ def _play(state: State, command: c.Play, frame: int) -> Out:
     state = replace(
         state,
         endless=command.endless,
+        mood=command.mood,
         queue=(),
         pending=None,
         ends_at=None,
@@ -208,6 +210,8 @@ def _dismiss(state: State, frame: int, seconds: float) -> State:
 
 
 def _queue(state: State, command: c.Queue, frame: int) -> Out:
+    if command.after is not None and (state.deck is None or state.deck.number != command.after):
+        return Out(state)
     return Out(replace(state, queue=(*state.queue, command)))
 
 
@@ -286,6 +290,8 @@ def _seek(state: State, command: c.Seek, frame: int) -> Out:
 
 
 def _stop(state: State, command: c.Stop, frame: int) -> Out:
+    if not state.running:
+        return Out(replace(state, pending=None, queue=()))
     frames = state.frames(command.seconds)
     fade = state.mix.fade.towards(0.0, frame, frames)
     return Out(replace(state, mix=replace(state.mix, fade=fade), ends_at=frame + frames, pending=None))
@@ -315,6 +321,18 @@ def silence(state: State, frame: int) -> Out:
         state, deck=None, leaving=(), cues=(), queue=(), endless=False, ends_at=None, mix=mix, held=()
     )
     return Out(state, (), (Event("end", frame, scene=state.scene),))
+
+
+def moved(state: State, frame: int, rate: int) -> State:
+    """What holds at ``frame``, for a stream of another ``rate`` that begins with a seek to the same place."""
+    mix = Mix(
+        volume=Ramp.steady(state.mix.volume.value(frame)),
+        duck=Ramp.steady(state.mix.duck.value(frame)),
+        layers=tuple(Ramp.steady(ramp.value(frame)) for ramp in state.mix.layers),
+    )
+    return replace(
+        state, rate=rate, anchor=0, count=0, pace=1.0, tick=0, leaving=(), cues=(), ends_at=None, mix=mix
+    )
 
 
 # --- steps ----------------------------------------------------------------------------------------------
@@ -393,7 +411,7 @@ def _retire(mix: Mix, number: int, expires: int) -> Mix:
 def _switch(state: State, to: c.Transition, frame: int) -> Out:
     """Go over to the piece of a transition, at a step's first frame."""
     old = state.deck
-    state = replace(state, pending=None, queue=(), endless=to.endless)
+    state = replace(state, pending=None, queue=(), endless=to.endless, mood=to.mood)
     if old is not None:
         state = _leave(state, old, to, frame)
     resumed = next((held.deck for held in state.held if to.scene and held.scene == to.scene), None)

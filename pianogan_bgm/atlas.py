@@ -1,0 +1,143 @@
+"""The atlas of a model: features of many seeds, measured once, so that a mood finds its pieces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from pianogan_bgm.arrange import split_voices
+from pianogan_bgm.errors import ModelDamaged
+from pianogan_bgm.harmony import estimate_key
+from pianogan_bgm.notes import STEPS_PER_BEAT
+from pianogan_bgm.piece import Piece
+from pianogan_bgm.scenes import MOODS
+
+FEATURES: Final = ("major", "density", "register", "polyphony", "dissonance", "short", "leaps")
+SHARE: Final = 0.12
+"""Share of the atlas that suits a mood."""
+ATLAS_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """``rows``: (seed, features in the order of :data:`FEATURES`)."""
+
+    rows: tuple[tuple[int, tuple[float, ...]], ...]
+
+    def suiting(self, mood: str) -> list[int]:
+        """Seeds that suit ``mood``, best first; none from an empty atlas."""
+        if not self.rows:
+            return []
+        scaled = self._scaled()
+        wants = MOODS[mood].wants
+        order = sorted(scaled, key=lambda row: (_misfit(row[1], wants), row[0]))
+        return [seed for seed, _ in order[: max(1, round(SHARE * len(order)))]]
+
+    def _scaled(self) -> list[tuple[int, dict[str, float]]]:
+        """Features in standard deviations from the mean of all rows."""
+        columns = list(zip(*(features for _, features in self.rows), strict=True))
+        means = [sum(column) / len(column) for column in columns]
+        spreads = [
+            (sum((value - mean) ** 2 for value in column) / len(column)) ** 0.5 or 1.0
+            for column, mean in zip(columns, means, strict=True)
+        ]
+        return [
+            (
+                seed,
+                {
+                    name: (value - mean) / spread
+                    for name, value, mean, spread in zip(FEATURES, features, means, spreads, strict=True)
+                },
+            )
+            for seed, features in self.rows
+        ]
+
+
+def _misfit(features: Mapping[str, float], wants: Iterable[tuple[str, float, float]]) -> float:
+    """Weighted squares of what is missing; more than what is asked for is as good as what is asked for."""
+    total = 0.0
+    for name, goal, weight in wants:
+        missing = goal - features[name] if goal > 0 else features[name] - goal
+        total += weight * max(0.0, missing) ** 2
+    return total
+
+
+def measure(piece: Piece) -> tuple[float, ...]:
+    """Features of a piece, in the order of :data:`FEATURES`.
+
+    ``major``: 1 or −1 by the key. ``density``: notes a beat. ``register``: mean pitch. ``polyphony``: notes
+    sounding at a time where any does. ``dissonance``: share of simultaneous pairs a semitone, tone or
+    tritone apart (mod 12). ``short``: share of notes of one step. ``leaps``: mean melodic interval.
+    """
+    notes = piece.notes
+    if not notes:
+        return (0.0,) * len(FEATURES)
+    sounding: list[list[int]] = [[] for _ in range(piece.steps)]
+    for note in notes:
+        for step in range(note.start, note.end):
+            sounding[step].append(note.pitch)
+    chords = [pitches for pitches in sounding if pitches]
+    return (
+        1.0 if estimate_key(notes).mode == "major" else -1.0,
+        len(notes) / (piece.steps / STEPS_PER_BEAT),
+        sum(note.pitch for note in notes) / len(notes),
+        sum(map(len, chords)) / len(chords),
+        _dissonance(chords),
+        sum(note.length == 1 for note in notes) / len(notes),
+        _leaps(piece),
+    )
+
+
+def _dissonance(chords: Iterable[list[int]]) -> float:
+    rough = pairs = 0
+    for chord in chords:
+        for index, low in enumerate(chord):
+            for high in chord[index + 1 :]:
+                pairs += 1
+                rough += abs(high - low) % 12 in (1, 2, 6, 10, 11)
+    return rough / pairs if pairs else 0.0
+
+
+def _leaps(piece: Piece) -> float:
+    voices = split_voices(piece.notes)
+    line = [n.pitch for n, voice in zip(piece.notes, voices, strict=True) if voice == "melody"]
+    steps = [abs(b - a) for a, b in pairwise(line)]
+    return sum(steps) / len(steps) if steps else 0.0
+
+
+def to_json(atlas: Atlas, model: str) -> str:
+    """The file of an atlas."""
+    rows = [[seed, *(round(value, 4) for value in features)] for seed, features in atlas.rows]
+    head = {"version": ATLAS_VERSION, "model": model, "features": list(FEATURES)}
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    return json.dumps(head)[:-1] + ', "rows": [\n' + lines + "\n]}\n"
+
+
+def from_json(text: str, where: str = "atlas") -> Atlas:
+    """What :func:`to_json` wrote. Raises :class:`ModelDamaged` for anything else."""
+    try:
+        table: Any = json.loads(text)
+        if table["version"] != ATLAS_VERSION or tuple(table["features"]) != FEATURES:
+            raise ValueError(f"version {table['version']} with features {table['features']}")
+        return Atlas(tuple((int(row[0]), tuple(map(float, row[1:]))) for row in table["rows"]))
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise ModelDamaged(f"{where}: not an atlas of version {ATLAS_VERSION}: {error}") from error
+
+
+def load_atlas(model: str) -> Atlas:
+    """The atlas shipped with a model, ``NAME.atlas.json`` beside its weights; else an empty one."""
+    from pianogan_bgm.errors import ModelNotFound
+    from pianogan_bgm.models import find_model
+
+    try:
+        place = Path(str(find_model(model).where))
+    except ModelNotFound:
+        return Atlas(())
+    path = place.with_suffix(".atlas.json")
+    if not path.is_file():
+        return Atlas(())
+    return from_json(path.read_text(encoding="utf-8"), str(path))

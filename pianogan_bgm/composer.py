@@ -1,0 +1,165 @@
+"""Where tunes come from: seeds, latents, pieces, MIDI files, and for endless music one seed after another."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from typing import Any, Final, Protocol, TypeAlias
+
+import numpy as np
+
+from pianogan_bgm.atlas import Atlas, load_atlas
+from pianogan_bgm.errors import InvalidNote
+from pianogan_bgm.latents import check_latent, check_seed, fresh_seed
+from pianogan_bgm.notes import Note
+from pianogan_bgm.piece import Piece
+from pianogan_bgm.scenes import MOODS
+from pianogan_bgm.tune import Tune, prepare
+
+Source: TypeAlias = Piece | int | Sequence[float] | str | os.PathLike[str]
+"""A piece, a seed, a latent of 14 numbers, or the path of a MIDI file."""
+
+NO_REPEAT: Final = 12
+"""Endless music plays none of this many last pieces again."""
+KEPT_TUNES: Final = 24
+"""Prepared tunes kept for coming back to, some 100 kB each."""
+
+
+class Composes(Protocol):
+    """What :class:`pianogan_bgm.generator.Generator` is for the composer."""
+
+    def compose(self, seed: int | None = None, *, latent: Any = None) -> Piece:
+        """One piece of a seed or a latent."""
+
+
+class Composer:
+    """Makes and remembers tunes. Not for two threads at once.
+
+    ``model``: as for :class:`~pianogan_bgm.generator.Generator`, or an object with its ``compose``; loaded
+    when first needed. ``seed``: makes the endless order of pieces repeatable.
+    """
+
+    def __init__(self, model: str | os.PathLike[str] | Composes = "open", seed: int | None = None) -> None:
+        self._model = model
+        self._generator: Composes | None = None if isinstance(model, str | os.PathLike) else model
+        self._atlas: Atlas | None = None
+        self._random = np.random.Generator(np.random.Philox(key=fresh_seed() if seed is None else seed))
+        self._first = seed
+        self._tunes: OrderedDict[Any, Tune] = OrderedDict()
+        self.recent: deque[int] = deque(maxlen=NO_REPEAT)
+
+    @property
+    def generator(self) -> Composes:
+        """The network; loading it takes some 50 ms once. Raises :class:`ModelNotFound` and its kin."""
+        if self._generator is None:
+            from pianogan_bgm.generator import Generator
+
+            assert isinstance(self._model, str | os.PathLike)
+            self._generator = Generator(self._model)
+        return self._generator
+
+    @property
+    def atlas(self) -> Atlas:
+        """The table of measured seeds that belongs to the model; empty where none was shipped."""
+        if self._atlas is None:
+            self._atlas = load_atlas(self._model) if isinstance(self._model, str) else Atlas(())
+        return self._atlas
+
+    def tune(self, source: Source) -> Tune:
+        """A tune of ``source``; a seed or file asked for again comes from memory."""
+        if not isinstance(source, int | str | tuple):
+            return prepare(self._piece(source))
+        place = type(source), source
+        if place not in self._tunes:
+            self._tunes[place] = prepare(self._piece(source))
+            while len(self._tunes) > KEPT_TUNES:
+                self._tunes.popitem(last=False)
+        self._tunes.move_to_end(place)
+        return self._tunes[place]
+
+    def _piece(self, source: Source) -> Piece:
+        if isinstance(source, Piece):
+            return source
+        if isinstance(source, str | os.PathLike):
+            from pianogan_bgm.midi import read_midi
+
+            return read_midi(source).piece()
+        if isinstance(source, int):
+            return self.generator.compose(source)
+        return self.generator.compose(latent=source)
+
+    def following(self, mood: str | None = None) -> Tune:
+        """The next tune of endless music: of ``mood``, none of the last twelve."""
+        seed = self._following_seed(mood)
+        self.recent.append(seed)
+        return self.tune(seed)
+
+    def _following_seed(self, mood: str | None) -> int:
+        if self._first is not None and mood is None:
+            first, self._first = self._first, None
+            return first
+        suiting = [seed for seed in self.atlas.suiting(mood) if seed not in self.recent] if mood else []
+        if suiting:
+            return suiting[int(self._random.integers(len(suiting)))]
+        while (seed := int(self._random.integers(1 << 32))) in self.recent:
+            pass
+        return seed
+
+
+def check_source(source: Any) -> Source:
+    """``source``, if it can be one; the check a game's thread can afford. Raises by kind."""
+    if isinstance(source, Piece | str | os.PathLike):
+        return source
+    if isinstance(source, int | np.integer):
+        return check_seed(source)
+    if source is None:
+        raise InvalidNote("expected a piece, a seed, a latent or the path of a MIDI file; got None")
+    return tuple(check_latent(source).tolist())
+
+
+def check_mood(mood: str | None) -> str | None:
+    """``mood``, if it is one of :data:`MOODS` or None."""
+    if mood is not None and mood not in MOODS:
+        raise InvalidNote(f"no mood is called {mood!r}; there are {', '.join(sorted(MOODS))}")
+    return mood
+
+
+def piece_to_json(piece: Piece) -> dict[str, Any]:
+    """A piece for a save game: its seed and model where those suffice, else its notes."""
+    if piece.seed is not None and piece.model is not None:
+        return {"seed": piece.seed, "model": piece.model}
+    table: dict[str, Any] = {
+        name: getattr(piece, name)
+        for name in ("steps", "tempo", "beats_per_bar", "has_dynamics", "seed", "model", "licence")
+    }
+    table["latent"] = list(piece.latent) if piece.latent else None
+    table["notes"] = [[note.start, note.pitch, note.length, note.velocity] for note in piece.notes]
+    return table
+
+
+def source_from_json(table: dict[str, Any]) -> Source:
+    """What :func:`piece_to_json` wrote, as a source."""
+    if "notes" not in table:
+        return check_seed(table["seed"])
+    fields = dict(table)
+    notes = tuple(Note(*row) for row in fields.pop("notes"))
+    latent = fields.pop("latent")
+    return Piece(notes, latent=tuple(latent) if latent else None, **fields)
+
+
+def morph(a: Sequence[float], b: Sequence[float], t: float) -> tuple[float, ...]:
+    """A latent between ``a`` (t = 0) and ``b`` (t = 1), on the arc of the sphere between them.
+
+    Latents are 14 normal numbers, so nearly all lie at about one distance from 0; the straight line would
+    leave it and give duller pieces (spherical interpolation: Shoemake 1985).
+    """
+    first, last = check_latent(a).astype(np.float64), check_latent(b).astype(np.float64)
+    norms = float(np.linalg.norm(first)), float(np.linalg.norm(last))
+    cosine = float(first @ last) / max(norms[0] * norms[1], 1e-12)
+    angle = float(np.arccos(np.clip(cosine, -1.0, 1.0)))
+    if angle < 1e-4 or np.pi - angle < 1e-4:
+        mixed = (1.0 - t) * first + t * last
+    else:
+        mixed = (np.sin((1.0 - t) * angle) * first + np.sin(t * angle) * last) / np.sin(angle)
+    return tuple(np.round(mixed * 65536.0).astype(np.float32) / np.float32(65536.0))

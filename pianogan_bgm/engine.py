@@ -1,0 +1,402 @@
+"""What the player's thread does, without the thread: requests in, sound rendered ahead, events told.
+
+:meth:`Engine.tick` does a little work and says when it wants to be called again; the clock is handed in, so
+a test can turn it by hand. The order of things in a tick matters: first the channel is looked after, then
+requests, then sound ahead of the cursor, then what is heard by now is told.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
+
+from pianogan_bgm import commands as c
+from pianogan_bgm.composer import Composer
+from pianogan_bgm.conductor import Conductor, Event, Place
+from pianogan_bgm.instruments import Instrument, load
+from pianogan_bgm.instruments.tones import Block
+from pianogan_bgm.mixdown import GRID
+from pianogan_bgm.music import Desk, Request
+from pianogan_bgm.pages import Silent
+from pianogan_bgm.rules import moved
+
+AHEAD_SECONDS: Final = 1.6
+"""Sound kept rendered ahead of the cursor: what a stall of the thread may last unheard."""
+COMMAND_SECONDS: Final = 0.7
+"""Sound rendered at once with a command: what a stall right after it may last unheard."""
+FIRST_SECONDS: Final = 0.2
+REACTION_SECONDS: Final = 0.1
+"""From a command to its effect in the stream; more where rendering turns out to take longer."""
+COMMAND_PAUSE: Final = 0.05
+"""Seconds between two re-renderings, so that a setter called every frame costs little."""
+LOOK_AGAIN: Final = 0.5
+"""Seconds between looks for a mixer while there is none."""
+KEPT_SECONDS: Final = 2.0
+
+log = logging.getLogger("pianogan_bgm")
+
+
+class Sink(Protocol):
+    """Where sound goes; see :mod:`pianogan_bgm.pages`."""
+
+    rate: int
+    playing: bool
+
+    @property
+    def audible(self) -> bool:
+        """Whether anything has to be rendered."""
+
+    @property
+    def end(self) -> int:
+        """First frame that cannot be written yet."""
+
+    def start(self, at: int, block: Block, now: float) -> None:
+        """Play from frame ``at``."""
+
+    def stop(self) -> None:
+        """Fall silent."""
+
+    def cursor(self, now: float) -> int:
+        """Frame read now."""
+
+    def pause(self, now: float) -> None:
+        """Hold."""
+
+    def unpause(self, now: float) -> None:
+        """Go on."""
+
+    def poll(self, now: float) -> bool:
+        """Look after the channel; False once it is lost."""
+
+    def next_look(self, now: float) -> float:
+        """Seconds until the next poll."""
+
+    def write(self, at: int, block: Block) -> None:
+        """Put sound ahead of the cursor."""
+
+    def rewrite(self, at: int, block: Block, until: int, clock: Callable[[], float]) -> bool:
+        """Replace sound ahead of the cursor, if there is time."""
+
+
+class Control(Enum):
+    """Requests that are about the channel, not about the music."""
+
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+
+
+@dataclass(slots=True)
+class Stats:
+    """What the player counted since it was made.
+
+    ``underruns``: times the cursor caught up with rendering; ``silent_frames`` were then heard as silence.
+    ``late``: commands that took effect a little after their frame. ``retries``: commands moved back because
+    rendering took too long. ``recoveries``: times the channel was lost and found again. ``errors``: the
+    last messages of requests that failed.
+    """
+
+    pages: int = 0
+    commands: int = 0
+    underruns: int = 0
+    silent_frames: int = 0
+    late: int = 0
+    retries: int = 0
+    recoveries: int = 0
+    events_dropped: int = 0
+    errors: list[str] = field(default_factory=list)
+
+    def failed(self, what: str) -> None:
+        """Keep a message; the last sixteen stay."""
+        self.errors = [*self.errors[-15:], what]
+        log.warning("%s", what)
+
+
+class Pulse(NamedTuple):
+    """What was heard at ``time``: the place, the sink's rate, whether time stands still."""
+
+    time: float
+    frame: int
+    place: Place
+    rate: int
+    paused: bool
+
+
+class Band:
+    """Instruments of one rate by name."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._players: dict[str, Instrument] = {}
+
+    def __call__(self, name: str) -> Instrument:
+        """The instrument ``name``."""
+        if name not in self._players:
+            self._players[name] = load(name, self._rate)
+        return self._players[name]
+
+
+class Engine:
+    """The work behind :class:`~pianogan_bgm.player.BackgroundMusic`, tick by tick.
+
+    ``find``: given the present sink, the one to use now (the same if nothing has changed). ``tell``: called
+    with every event when it is heard.
+    """
+
+    def __init__(
+        self,
+        composer: Composer,
+        find: Callable[[Sink], Sink],
+        clock: Callable[[], float],
+        tell: Callable[[Event], None],
+    ) -> None:
+        self.requests: deque[Request | Control] = deque()
+        self.stats = Stats()
+        self.pulse: Pulse | None = None
+        self.paused = False
+        self.journal: list[tuple[int, c.Command]] | None = None
+        self._composer, self._find, self._clock, self._tell = composer, find, clock, tell
+        self.sink: Sink = find(Silent())
+        self.conductor = Conductor(self.sink.rate, Band(self.sink.rate))
+        self._frontier = 0
+        self._told = 0
+        self._last_at = 0
+        self._next_commit = 0.0
+        self._looked = clock()
+        self._forgot = 0
+
+    def tick(self) -> float | None:
+        """Work a little; returns the seconds after which to be called again, None for when asked to."""
+        self._mind_sink()
+        self._serve()
+        if not self.sink.playing:
+            self.pulse = None
+            return None
+        self._fill()
+        self._listen()
+        return self._wait() if self.sink.playing else None
+
+    # --- the channel --------------------------------------------------------------------------------
+
+    def _mind_sink(self) -> None:
+        now = self._clock()
+        due = now - self._looked > LOOK_AGAIN and not self.sink.audible
+        if not self.sink.playing:
+            if self.requests or due:
+                self._looked = now
+                self._change(self._find(self.sink), now)
+            return
+        pages = self.sink.end
+        if not self.sink.poll(now):
+            self.stats.recoveries += 1
+            self._change(self._find(self.sink), now, lost=True)
+        elif due:
+            self._looked = now
+            self._change(self._find(self.sink), now)
+        elif self.sink.end != pages:
+            self.stats.pages += 1
+
+    def _change(self, sink: Sink, now: float, lost: bool = False) -> None:
+        """Go over to another sink, or start the same one again, from what is heard now."""
+        old = self.sink
+        if sink is old and not lost:
+            return
+        playing, at = old.playing, old.cursor(now) if old.playing else self._frontier
+        old.playing = False
+        if sink.rate != self.conductor.rate:
+            at = self._retune(sink.rate, at, playing)
+        self.sink = sink
+        self._frontier = at
+        if playing:
+            self._start(at)
+            if self.paused:
+                sink.pause(self._clock())
+
+    def _retune(self, rate: int, at: int, playing: bool) -> int:
+        """A conductor of another rate that goes on from frame ``at`` of the present one; its frame."""
+        here = self.conductor.place(at)
+        self.conductor = Conductor(rate, Band(rate), moved(here.state, at, rate))
+        if playing and here.state.deck is not None:
+            self._send(c.Seek(here.step), 0)
+        self._told = self._last_at = self._forgot = 0
+        return 0
+
+    def _start(self, at: int) -> None:
+        frames = self._grid(at + round(FIRST_SECONDS * self.sink.rate)) - at
+        self.sink.start(at, self._render(at, frames), self._clock())
+        self._frontier = at + frames
+
+    # --- requests -----------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        if self.sink.playing and self._clock() < self._next_commit:
+            return
+        waiting: list[c.Command] = []
+        while self.requests:
+            request = self.requests.popleft()
+            if isinstance(request, Control):
+                self._commit(waiting)
+                waiting = []
+                self._hold(request is Control.PAUSE)
+            else:
+                waiting += self._resolve(request)
+        self._commit(waiting)
+
+    def _resolve(self, request: Request) -> list[c.Command]:
+        if not callable(request):
+            return [request]
+        try:
+            at = max(self.sink.cursor(self._clock()), self._last_at) if self.sink.playing else self._frontier
+            return request(Desk(self._composer, self.conductor.state_at(at)))
+        except Exception as error:  # whatever went wrong with one request, the music goes on
+            self.stats.failed(f"{type(error).__name__}: {error}")
+            return []
+
+    def _hold(self, paused: bool) -> None:
+        self.paused = paused
+        if self.sink.playing:
+            (self.sink.pause if paused else self.sink.unpause)(self._clock())
+
+    def _commit(self, commands: list[c.Command]) -> None:
+        """Have ``commands`` take effect as soon as can be, all at one frame."""
+        if not commands:
+            return
+        self.stats.commands += len(commands)
+        if not self.sink.playing:
+            self._begin(commands)
+            return
+        reaction = REACTION_SECONDS
+        while not self._try(commands, reaction):
+            self.stats.retries += 1
+            reaction *= 1.7
+        self._next_commit = self._clock() + COMMAND_PAUSE
+
+    def _begin(self, commands: list[c.Command]) -> None:
+        at = self._last_at = self._frontier
+        for command in commands:
+            self._send(command, at)
+        if self.conductor.state_at(at).running:
+            self.paused = False
+            self._told = at
+            self._start(at)
+
+    def _try(self, commands: list[c.Command], reaction: float) -> bool:
+        """Render with ``commands`` from a little after the cursor; False if that took too long."""
+        rate = self.sink.rate
+        at = self.sink.cursor(self._clock()) + round(reaction * rate)
+        at = max(at, self._last_at)
+        if at >= self.sink.end:  # only where nobody looked after the pages for seconds
+            at = self._frontier
+        turns = [self.conductor.send(command, at) for command in commands]
+        if not self.sink.audible:
+            self.conductor.advance(at + rate)
+        else:
+            first = min(at, self._frontier)
+            last = min(self._grid(at + round(COMMAND_SECONDS * rate)), self.sink.end)
+            block = self.conductor.render(first, last - first)
+            if not self.sink.rewrite(first, block, min(self._frontier, self.sink.end), self._clock):
+                for turn in turns:
+                    self.conductor.retract(turn)
+                return False
+            self.stats.late += self.sink.cursor(self._clock()) > first
+            self._frontier = last
+        self._last_at = at
+        if self.journal is not None:
+            self.journal += [(at, command) for command in commands]
+        return True
+
+    def _send(self, command: c.Command, at: int) -> None:
+        self.conductor.send(command, at)
+        if self.journal is not None:
+            self.journal.append((at, command))
+
+    # --- sound --------------------------------------------------------------------------------------
+
+    def _fill(self) -> None:
+        """Render a slice ahead of the cursor, if there is room and need."""
+        cursor = self.sink.cursor(self._clock())
+        rate = self.sink.rate
+        if not self.sink.audible:
+            self.conductor.advance(cursor + rate)
+            self._frontier = cursor
+        else:
+            if self._frontier < cursor:
+                self.stats.underruns += 1
+                self.stats.silent_frames += cursor - self._frontier
+                self._frontier = min(cursor + round(REACTION_SECONDS * rate), self.sink.end)
+            last = min(self._grid(self._frontier + 1), self.sink.end)
+            if self._frontier < cursor + round(AHEAD_SECONDS * rate) and last > self._frontier:
+                self.sink.write(self._frontier, self._render(self._frontier, last - self._frontier))
+                self._frontier = last
+        if self.conductor.wants_piece is not None and (
+            not self.sink.audible or self._frontier > cursor + rate
+        ):
+            self._compose()
+        if cursor > self._forgot + rate:
+            self._forgot = cursor
+            self.conductor.forget(max(0, min(cursor, self._told) - round(KEPT_SECONDS * rate)))
+
+    def _render(self, at: int, frames: int) -> Block:
+        if not self.sink.audible:
+            self.conductor.advance(at + frames)
+            return np.zeros((0, 2), np.float32)
+        return self.conductor.render(at, frames)
+
+    def _compose(self) -> None:
+        """The next piece of endless music."""
+        at = max(self._frontier, self._last_at)
+        after = self.conductor.wants_piece
+        try:
+            tune = self._composer.following(self.conductor.state_at(at).mood)
+        except Exception as error:  # the present piece is repeated instead
+            self.stats.failed(f"{type(error).__name__}: {error}")
+            return
+        self._send(c.Queue(tune, related=True, after=after), at)
+
+    @staticmethod
+    def _grid(frame: int) -> int:
+        return -(-frame // GRID) * GRID
+
+    # --- what is heard ------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Tell the events heard by now; end when nothing will be heard any more."""
+        now = self._clock()
+        cursor = self.sink.cursor(now)
+        self.pulse = Pulse(now, cursor, self.conductor.place(cursor), self.sink.rate, self.paused)
+        if cursor >= self._told:
+            for event in self.conductor.events(self._told, cursor + 1):
+                self._tell(event)
+            self._told = cursor + 1
+        silent = self.conductor.silent_from()
+        if silent is not None and silent <= cursor and not self.requests:
+            self._frontier = max(self._frontier, cursor, self._last_at)
+            self.sink.stop()
+            self.pulse = None
+
+    def _wait(self) -> float:
+        now = self._clock()
+        if self.paused:
+            return 0.1
+        rate = self.sink.rate
+        cursor = self.sink.cursor(now)
+        wait = self.sink.next_look(now)
+        if self.requests:
+            wait = min(wait, self._next_commit - now)
+        if self.sink.audible:
+            room = self._frontier + GRID <= self.sink.end
+            wait = min(wait, (self._frontier - cursor) / rate - AHEAD_SECONDS if room else 0.05)
+        coming = self.conductor.events(self._told, cursor + rate)
+        if coming:
+            wait = min(wait, (coming[0].frame - cursor) / rate)
+        return max(0.003, min(wait, 0.1))
+
+
+def settled(stats: Stats) -> Stats:
+    """A copy to hand out."""
+    return replace(stats, errors=list(stats.errors))

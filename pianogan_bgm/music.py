@@ -1,0 +1,447 @@
+"""The verbs of background music, whoever carries them out.
+
+:class:`~pianogan_bgm.player.BackgroundMusic` does so on a thread of its own,
+:class:`~pianogan_bgm.stream.Stream` at once. A verb checks its arguments, so that a mistake is raised where
+it was made, and sends a request: a command, or a function that makes commands where something has to be
+composed or read first.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from pianogan_bgm import commands as c
+from pianogan_bgm.composer import Composer, Source, check_mood, check_source
+from pianogan_bgm.conductor import Place
+from pianogan_bgm.errors import InvalidSetting
+from pianogan_bgm.instruments import NAMES
+from pianogan_bgm.notes import STEPS_PER_BEAT
+from pianogan_bgm.rules import State
+from pianogan_bgm.scenes import MOODS, Mood, Rule, Scene, rule_for
+from pianogan_bgm.stingers import STINGERS, Figure, figure
+from pianogan_bgm.tune import LAYERS
+
+TEMPO_FACTORS: Final = (0.25, 4.0)
+DUCK_SECONDS: Final = 0.12
+
+
+class Desk(NamedTuple):
+    """What a request may use: the composer, and the state it will change."""
+
+    composer: Composer
+    state: State
+
+
+Request: TypeAlias = c.Command | Callable[[Desk], list[c.Command]]
+
+
+@dataclass(frozen=True, slots=True)
+class NowPlaying:
+    """What is heard: for a display, a credits screen or a log."""
+
+    name: str
+    seed: int | None
+    model: str | None
+    key: str
+    tempo: float
+    licence: str | None
+    scene: str | None
+
+
+class Music(ABC):
+    """Verbs and settings of background music; those of ``pygame.mixer.music`` among them.
+
+    ``piece``: a ``Piece``, a seed, a latent or a MIDI file; without one, music goes on endlessly, each piece
+    composed while the one before plays. ``mood``: one of :data:`pianogan_bgm.scenes.MOODS`, chooses the
+    pieces and how they are played. ``seed`` makes the endless order repeatable. ``model``: as for
+    :class:`~pianogan_bgm.generator.Generator`. ``instrument``: one name for all, or names by layer
+    (``melody``, ``inner``, ``bass``, ``stinger``). ``intensity`` 0–1, ``tempo`` 0.25–4 (1 = as composed),
+    ``transpose`` −24–24 semitones, ``volume`` 0–1. ``scenes`` and ``rules``: see :meth:`transition`.
+
+    Raises :class:`~pianogan_bgm.errors.ModelNotFound` at once if pieces will have to be composed and the
+    model is missing, :class:`~pianogan_bgm.errors.InvalidSetting` for values out of range.
+    """
+
+    def __init__(
+        self,
+        piece: Source | None = None,
+        *,
+        mood: str | None = None,
+        seed: int | None = None,
+        model: Any = "open",
+        instrument: str | Mapping[str, str] = "piano",
+        intensity: float | None = None,
+        tempo: float | None = None,
+        transpose: int | None = None,
+        volume: float = 1.0,
+        scenes: Mapping[str, Scene] | None = None,
+        rules: Mapping[tuple[str, str], Rule] | None = None,
+    ) -> None:
+        self.scenes: dict[str, Scene] = dict(scenes or {})
+        self.rules: dict[tuple[str, str], Rule] = dict(rules or {})
+        self.stingers: dict[str, Figure] = dict(STINGERS)
+        self._piece = None if piece is None else check_source(piece)
+        self._mood = check_mood(mood)
+        self._composer = model if isinstance(model, Composer) else Composer(model, seed)
+        if self._piece is None or isinstance(self._piece, int | tuple):
+            _ = self._composer.generator
+        feel = MOODS[mood] if mood else Mood()
+        self._instruments = instrument_names(instrument)
+        self._intensity = _within("intensity", feel.intensity if intensity is None else intensity, 0.0, 1.0)
+        self._tempo = _within("tempo", feel.tempo if tempo is None else tempo, *TEMPO_FACTORS)
+        self._transpose = _semitones(feel.transpose if transpose is None else transpose)
+        self._volume = _within("volume", volume, 0.0, 1.0)
+        self._ducked = 1.0
+        self._scene: str | None = mood
+
+    @abstractmethod
+    def _send(self, *requests: Request) -> None:
+        """Have requests carried out, in order and at one moment."""
+
+    @abstractmethod
+    def _here(self) -> Place | None:
+        """What is heard now; None while nothing plays."""
+
+    def _settings(self) -> list[c.Command]:
+        """Commands that bring a fresh conductor to these settings."""
+        return [
+            c.SetLevel("volume", self._volume, 0.0),
+            c.SetLevel("duck", self._ducked, 0.0),
+            c.SetIntensity(self._intensity, 0.0),
+            c.SetTempo(self._tempo, 0.0),
+            c.SetTranspose(self._transpose),
+            c.SetInstruments(self._instruments),
+        ]
+
+    # --- playing ------------------------------------------------------------------------------------
+
+    def load(self, piece: Source) -> None:
+        """Choose what :meth:`play` plays."""
+        self._piece = check_source(piece)
+
+    def unload(self) -> None:
+        """Stop, and go back to endless music."""
+        self.stop()
+        self._piece = None
+
+    def play(self, loops: int = 0, start: float = 0.0, fade_ms: float = 0.0) -> None:
+        """Play from the beginning, or from ``start`` seconds; returns at once.
+
+        ``loops``: how often the piece is repeated after the first time, −1 for ever; endless music ignores
+        it. ``fade_ms``: milliseconds to fade in.
+        """
+        _whole("loops", loops, -1)
+        start = _within("start", start, 0.0, 86400.0)
+        fade = _within("fade_ms", fade_ms, 0.0, 600000.0) / 1000.0
+        piece, mood, scene = self._piece, self._mood, self._scene
+
+        def begin(desk: Desk) -> list[c.Command]:
+            tune = desk.composer.following(mood) if piece is None else desk.composer.tune(piece)
+            step = min(start * tune.piece.tempo / 60.0 * STEPS_PER_BEAT, float(tune.steps))
+            endless = piece is None
+            return [c.Play(tune, 0 if endless else loops, step, fade, scene, 0, endless, mood)]
+
+        self._send(*self._settings(), begin)
+
+    def queue(self, piece: Source, loops: int = 0) -> None:
+        """Play ``piece`` after what plays now and what is queued already, joined on a bar line."""
+        source = check_source(piece)
+        _whole("loops", loops, -1)
+        self._send(lambda desk: [c.Queue(desk.composer.tune(source), loops)])
+
+    def clear_queue(self) -> None:
+        """Forget what is queued."""
+        self._send(c.ClearQueue())
+
+    def rewind(self) -> None:
+        """Go back to the piece's first step."""
+        self._send(c.Seek(0.0))
+
+    def stop(self) -> None:
+        """Stop, with a fade too short to notice; the queue and pending transitions are forgotten."""
+        self._send(c.Stop())
+
+    def fadeout(self, ms: float) -> None:
+        """Fade out in ``ms`` milliseconds, then stop; does not wait for it."""
+        self._send(c.Stop(_within("ms", ms, 0.0, 600000.0) / 1000.0))
+
+    def seek(
+        self, seconds: float | None = None, *, beats: float | None = None, bars: float | None = None
+    ) -> None:
+        """Go to a place in the present piece: seconds as written, beats or bars from its beginning."""
+        if (seconds is not None) + (beats is not None) + (bars is not None) != 1:
+            raise InvalidSetting("give seconds, beats or bars")
+        amount = next(value for value in (seconds, beats, bars) if value is not None)
+        amount = _within("place", amount, 0.0, 1e6)
+
+        def go(desk: Desk) -> list[c.Command]:
+            if desk.state.deck is None:
+                return []
+            tune = desk.state.deck.tune
+            if bars is not None:
+                return [c.Seek(amount * tune.bar)]
+            beat = amount if beats is not None else amount * tune.piece.tempo / 60.0
+            return [c.Seek(beat * STEPS_PER_BEAT)]
+
+        self._send(go)
+
+    # --- changing -----------------------------------------------------------------------------------
+
+    def transition(
+        self,
+        to: str | Scene | Source,
+        at: c.When | None = None,
+        *,
+        fade_beats: float | None = None,
+        filler: str | Figure | None = None,
+        hold: bool | None = None,
+        loops: int = -1,
+    ) -> None:
+        """Go over to a scene, a mood or a piece at the next ``at``: now, beat, bar or end (of the piece).
+
+        ``to``: a name in :attr:`scenes`, a mood, or whatever can be played. What is not said here is taken
+        from the :attr:`rules` by the names of both scenes: ``at``, ``fade_beats`` (length of the crossfade; 0
+        lets the old piece ring out) and ``filler`` (a figure that leads over). ``hold``: coming back to the
+        scene left goes on where it was left. A pending transition is replaced.
+        """
+        name, scene = self._scene_of(to, loops)
+        rule = rule_for(self.rules, self._scene, name or "")
+        when = rule.at if at is None else _one_of("at", at, ("now", "beat", "bar", "end"))
+        beats = _within("fade_beats", rule.fade_beats if fade_beats is None else fade_beats, 0.0, 64.0)
+        lead = rule.filler if filler is None else filler
+        lead_figure = None if lead is None else figure(lead, self.stingers)
+        leaving = self.scenes.get(self._scene or "", Scene())
+        keep = leaving.hold if hold is None else hold
+        tempo, intensity, transpose = self._feel(scene)
+        source = None if scene.piece is None else check_source(scene.piece)
+        names = None if scene.instrument is None else instrument_names(scene.instrument)
+        self._scene, self._mood = name, scene.mood
+        self._tempo = self._tempo if tempo is None else tempo
+        self._intensity = self._intensity if intensity is None else intensity
+        self._transpose = self._transpose if transpose is None else transpose
+        self._instruments = names or self._instruments
+
+        def go(desk: Desk) -> list[c.Command]:
+            tune = desk.composer.following(scene.mood) if source is None else desk.composer.tune(source)
+            endless = source is None
+            return [
+                c.Transition(
+                    tune,
+                    when,
+                    beats,
+                    0 if endless else scene.loops,
+                    name,
+                    lead_figure,
+                    keep,
+                    tempo,
+                    intensity,
+                    transpose,
+                    names,
+                    related=endless,
+                    endless=endless,
+                    mood=scene.mood,
+                )
+            ]
+
+        self._send(go)
+
+    def _scene_of(self, to: str | Scene | Source, loops: int) -> tuple[str | None, Scene]:
+        if isinstance(to, Scene):
+            return None, to
+        if isinstance(to, str) and to in self.scenes:
+            return to, self.scenes[to]
+        if isinstance(to, str) and to in MOODS:
+            return to, Scene(mood=to)
+        if isinstance(to, str) and not to.lower().endswith((".mid", ".midi")):
+            known = ", ".join(sorted({*self.scenes, *MOODS}))
+            raise InvalidSetting(f"no scene or mood is called {to!r}; there are {known}")
+        return None, Scene(piece=check_source(to), loops=_whole("loops", loops, -1))
+
+    def _feel(self, scene: Scene) -> tuple[float | None, float | None, int | None]:
+        """Settings of a scene: its own, else its mood's, else none."""
+        mood = None if scene.mood is None else MOODS[check_mood(scene.mood) or ""]
+        tempo = scene.tempo if scene.tempo is not None or mood is None else mood.tempo
+        intensity = scene.intensity if scene.intensity is not None or mood is None else mood.intensity
+        transpose = scene.transpose if scene.transpose is not None or mood is None else mood.transpose
+        return (
+            None if tempo is None else _within("tempo", tempo, *TEMPO_FACTORS),
+            None if intensity is None else _within("intensity", intensity, 0.0, 1.0),
+            None if transpose is None else _semitones(transpose),
+        )
+
+    def cancel_transition(self) -> None:
+        """Forget a pending transition."""
+        self._send(c.CancelTransition())
+
+    def stinger(self, stinger: str | Figure | Iterable[int], at: c.When = "now") -> None:
+        """Play a figure in the music's key, on its grid: from the next sixteenth, beat or bar.
+
+        ``stinger``: a name (coin, jump, power-up, hurt, level clear, game over, or one put into
+        :attr:`stingers`), a ``Figure`` or a list of scale degrees, 0 being the tonic.
+        """
+        when = _one_of("at", at, ("now", "beat", "bar"))
+        self._send(c.PlayFigure(figure(stinger, self.stingers), when))
+
+    def duck(self, gain: float = 0.4, ms: float = 120.0) -> None:
+        """Lower the music (not the stingers) to ``gain``, 0–1, until :meth:`unduck`."""
+        self._ducked = _within("gain", gain, 0.0, 1.0)
+        self._send(c.SetLevel("duck", self._ducked, _within("ms", ms, 0.0, 60000.0) / 1000.0))
+
+    def unduck(self, ms: float = 250.0) -> None:
+        """Bring the music back."""
+        self.duck(1.0, ms)
+
+    @property
+    def intensity(self) -> float:
+        """How much is going on, 0–1: which layers sound, how densely and how loud; 0.5 is as composed."""
+        return self._intensity
+
+    @intensity.setter
+    def intensity(self, value: float) -> None:
+        self._intensity = _within("intensity", value, 0.0, 1.0)
+        self._send(c.SetIntensity(self._intensity))
+
+    @property
+    def tempo(self) -> float:
+        """Tempo as a factor of the composed one, 0.25–4; changes over a beat, pitch unchanged."""
+        return self._tempo
+
+    @tempo.setter
+    def tempo(self, value: float) -> None:
+        self._tempo = _within("tempo", value, *TEMPO_FACTORS)
+        self._send(c.SetTempo(self._tempo))
+
+    @property
+    def transpose(self) -> int:
+        """Semitones added to every note from now on, −24–24."""
+        return self._transpose
+
+    @transpose.setter
+    def transpose(self, semitones: int) -> None:
+        self._transpose = _semitones(semitones)
+        self._send(c.SetTranspose(self._transpose))
+
+    @property
+    def instrument(self) -> dict[str, str]:
+        """What plays which layer; set one name for all, or names by layer."""
+        return dict(zip(LAYERS, self._instruments, strict=True))
+
+    @instrument.setter
+    def instrument(self, names: str | Mapping[str, str]) -> None:
+        self._instruments = instrument_names(names, self._instruments)
+        self._send(c.SetInstruments(self._instruments))
+
+    @property
+    def volume(self) -> float:
+        """Volume of all of it, 0–1."""
+        return self._volume
+
+    @volume.setter
+    def volume(self, value: float) -> None:
+        self._volume = _within("volume", value, 0.0, 1.0)
+        self._send(c.SetLevel("volume", self._volume))
+
+    def set_volume(self, volume: float) -> None:
+        """As :attr:`volume`."""
+        self.volume = volume
+
+    def get_volume(self) -> float:
+        """As :attr:`volume`."""
+        return self._volume
+
+    # --- where the music is -------------------------------------------------------------------------
+
+    @property
+    def scene(self) -> str | None:
+        """The scene or mood asked for last."""
+        return self._scene
+
+    @property
+    def position(self) -> float:
+        """Seconds into the present piece, at the tempo it was composed for; 0 while nothing plays."""
+        here = self._here()
+        if here is None or here.state.deck is None:
+            return 0.0
+        return here.step / STEPS_PER_BEAT * 60.0 / here.state.deck.tune.piece.tempo
+
+    @property
+    def bar(self) -> int:
+        """Bar of the piece, from 1; 0 while nothing plays."""
+        here = self._here()
+        return (
+            0 if here is None or here.state.deck is None else int(here.step // here.state.deck.tune.bar) + 1
+        )
+
+    @property
+    def beat(self) -> int:
+        """Beat of the bar, from 1; 0 while nothing plays."""
+        here = self._here()
+        if here is None or here.state.deck is None:
+            return 0
+        return int(here.step % here.state.deck.tune.bar // STEPS_PER_BEAT) + 1
+
+    @property
+    def beat_phase(self) -> float:
+        """How far the present beat has gone, 0 (on the beat) up to 1; 0 while nothing plays."""
+        here = self._here()
+        return 0.0 if here is None else here.step / STEPS_PER_BEAT % 1.0
+
+    @property
+    def now_playing(self) -> NowPlaying | None:
+        """What is heard now; None while nothing plays."""
+        here = self._here()
+        if here is None or here.state.deck is None:
+            return None
+        piece = here.state.deck.tune.piece
+        return NowPlaying(
+            here.state.deck.tune.name,
+            piece.seed,
+            piece.model,
+            here.state.key.name,
+            piece.tempo * here.state.tempo,
+            piece.licence,
+            here.state.scene,
+        )
+
+
+def instrument_names(
+    wanted: str | Mapping[str, str], present: tuple[str, ...] = ("piano",) * len(LAYERS)
+) -> tuple[str, ...]:
+    """Instruments by layer. Raises :class:`InvalidSetting` for an unknown layer or instrument."""
+    names = dict.fromkeys(LAYERS, wanted) if isinstance(wanted, str) else dict(wanted)
+    for layer, name in names.items():
+        if layer not in LAYERS or name not in NAMES:
+            raise InvalidSetting(
+                f"an instrument is one of {', '.join(NAMES)}, a layer one of {', '.join(LAYERS)}; "
+                f"got {name!r} for {layer!r}"
+            )
+    return tuple(names.get(layer, old) for layer, old in zip(LAYERS, present, strict=True))
+
+
+def _within(name: str, value: Any, low: float, high: float) -> float:
+    number = float(value) if isinstance(value, Real) else low - 1.0
+    if not low <= number <= high:
+        raise InvalidSetting(f"{name} must be {low:g} to {high:g}; got {value!r}")
+    return number
+
+
+def _semitones(value: Any) -> int:
+    if not isinstance(value, int) or not -24 <= value <= 24:
+        raise InvalidSetting(f"transpose must be a whole number of semitones, -24 to 24; got {value!r}")
+    return value
+
+
+def _whole(name: str, value: Any, low: int) -> int:
+    if not isinstance(value, int) or value < low:
+        raise InvalidSetting(f"{name} must be a whole number, {low} or more; got {value!r}")
+    return value
+
+
+def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> Any:
+    if value not in choices:
+        raise InvalidSetting(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+    return value

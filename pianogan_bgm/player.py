@@ -1,0 +1,315 @@
+"""BackgroundMusic: music in a pygame game. The only thread, and the only pygame, of this package.
+
+Rules of this module:
+
+* The game's calls never wait: they append a request and wake the thread.
+* Every call into the mixer happens under ``_LOCK`` and after looking whether the mixer is still there.
+  ``pygame.mixer.quit`` and ``pygame.quit`` are wrapped to take the same lock: the mixer would crash if a
+  channel were used while it closes.
+* After a fork the child's players are mute; the device belongs to the parent.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from time import perf_counter
+from typing import Any, Final
+
+import pygame
+
+from pianogan_bgm.composer import Source
+from pianogan_bgm.conductor import Event, Place
+from pianogan_bgm.engine import Control, Engine, Sink, Stats, settled
+from pianogan_bgm.errors import InvalidSetting
+from pianogan_bgm.music import Music, Request
+from pianogan_bgm.pages import Pages, Silent
+
+EVENT_KINDS: Final = ("beat", "bar", "loop", "piece", "transition", "stinger", "end")
+CLOSE_SECONDS: Final = 3.0
+COOL_DOWN: Final = 1.0
+
+log = logging.getLogger("pianogan_bgm")
+
+
+class _Lock:
+    """The lock around the mixer; new after a fork, where another thread may have held it."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+class _Bell:
+    """Wakes the thread. A bare lock, because ``threading.Event`` costs the caller several times as much."""
+
+    def __init__(self) -> None:
+        self._quiet = threading.Lock()
+        self._quiet.acquire()
+
+    def ring(self) -> None:
+        """Wake the waiter, or let its next wait return at once."""
+        with contextlib.suppress(RuntimeError):  # it rings already
+            self._quiet.release()
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait for a ring, at most ``seconds``."""
+        self._quiet.acquire(timeout=-1 if seconds is None else seconds)
+
+
+_LOCK: Final = _Lock()
+_players: weakref.WeakSet[_Worker] = weakref.WeakSet()
+_gone_at: float | None = None
+
+
+class _Worker:
+    """The thread of one player and what it shares with the game's."""
+
+    def __init__(self, make: Callable[[Callable[[Sink], Sink]], Engine]) -> None:
+        self.engine = make(_find_sink)
+        self._wake = _Bell()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+        _players.add(self)
+
+    def send(self, *requests: Request | Control) -> None:
+        """Queue requests and wake the thread; nothing after closing."""
+        if self._closing:
+            return
+        self.engine.requests.extend(requests)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="pianogan-bgm", daemon=True)
+            self._thread.start()
+        self._wake.ring()
+
+    def _run(self) -> None:
+        while not self._closing:
+            wait: float | None = 0.1
+            try:
+                wait = self.engine.tick()
+            except Exception as error:
+                log.exception("the music stumbled and goes on")
+                self.engine.stats.failed(f"{type(error).__name__}: {error}")
+            self._wake.wait(wait)
+
+    def close(self) -> None:
+        """End the thread and leave the channel; safe to call twice, from any thread."""
+        self._closing = True
+        self._wake.ring()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(CLOSE_SECONDS)
+        self.engine.sink.stop()
+        self.engine.pulse = None
+
+    def forked(self) -> None:
+        """In the child of a fork: no thread, no device."""
+        self._closing = True
+        self._thread = None
+        self._wake = _Bell()
+        self.engine.pulse = None
+        self.engine.sink = Silent()
+
+
+def _find_sink(present: Sink) -> Sink:
+    """The sink for the mixer as it is now: the present one if it still fits."""
+    global _gone_at  # noqa: PLW0603  one mixer a process
+    with _LOCK:
+        form: tuple[int, int, int] | None = pygame.mixer.get_init()
+        if form is None:
+            _gone_at = None
+        elif _gone_at is not None and perf_counter() - _gone_at < COOL_DOWN:
+            form = None  # a quit is under way that did not come through our wrapper
+        if isinstance(present, Pages) and form == present.format:
+            return present
+        if form is None:
+            return present if isinstance(present, Silent) else Silent(present.rate)
+        _gone_at = None
+        try:
+            pages = Pages(pygame.mixer, pygame.sndarray.samples, _LOCK)
+        except (pygame.error, ValueError, RuntimeError) as error:
+            log.warning("no sound: the mixer's format %s cannot be used: %s", form, error)
+            return present if isinstance(present, Silent) else Silent(present.rate)
+        pygame.register_quit(_mixer_goes)
+        return pages
+
+
+def _mixer_goes() -> None:
+    """Just before pygame closes the mixer: no channel is touched from now on."""
+    global _gone_at  # noqa: PLW0603
+    with _LOCK:
+        _gone_at = perf_counter()
+        for worker in list(_players):
+            sink = worker.engine.sink
+            if isinstance(sink, Pages):
+                sink.leave()
+
+
+@contextlib.contextmanager
+def _quitting() -> Iterator[None]:
+    global _gone_at  # noqa: PLW0603
+    with _LOCK:
+        _mixer_goes()
+        yield
+        _gone_at = None
+
+
+def _guard(module: Any) -> None:
+    """Wrap ``module.quit`` once, so that it takes the lock."""
+    original = module.quit
+    if getattr(original, "_pianogan", False):
+        return
+
+    def quit() -> None:  # the name of what it stands for
+        with _quitting():
+            original()
+
+    quit.__doc__ = original.__doc__
+    quit._pianogan = True  # type: ignore[attr-defined]  # marks the wrapper
+    module.quit = quit
+
+
+@atexit.register
+def _close_all() -> None:
+    for worker in list(_players):
+        worker.close()
+
+
+def _after_fork() -> None:
+    _LOCK.renew()
+    for worker in list(_players):
+        worker.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class BackgroundMusic(Music):
+    """Endless piano music for a pygame game; see :class:`~pianogan_bgm.music.Music` for what it takes.
+
+    Opens the mixer if the game has not, keeps time silently where that fails (:attr:`silent`). Every call
+    returns at once; sound is made on one thread, on a channel above the game's own.
+    """
+
+    def __init__(self, piece: Source | None = None, **settings: Any) -> None:
+        super().__init__(piece, **settings)
+        self._listeners: dict[str, list[Callable[[Event], None]]] = {kind: [] for kind in EVENT_KINDS}
+        self._posting = False
+        self._event_type: int | None = None
+        _guard(pygame.mixer)
+        _guard(pygame)
+        if pygame.mixer.get_init() is None:
+            try:
+                pygame.mixer.init()
+            except pygame.error as error:
+                log.warning("no sound: %s; keeping time silently", error)
+        composer, tell = self._composer, _weak_tell(self)
+        self._worker = _Worker(lambda find: Engine(composer, find, perf_counter, tell))
+        weakref.finalize(self, _Worker.close, self._worker)
+
+    def close(self) -> None:
+        """Stop and end the thread; the player cannot be used afterwards. Done by itself at exit."""
+        self._worker.close()
+
+    def __enter__(self) -> BackgroundMusic:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _send(self, *requests: Request) -> None:
+        self._worker.send(*requests)
+
+    def _here(self) -> Place | None:
+        pulse = self._worker.engine.pulse
+        if pulse is None:
+            return None
+        if pulse.paused:
+            return pulse.place
+        # between two ticks of the thread the music goes on at its pace
+        frames = (perf_counter() - pulse.time) * pulse.rate
+        return pulse.place._replace(step=pulse.place.step + frames / pulse.place.pace)
+
+    def pause(self) -> None:
+        """Hold the music where it is."""
+        self._worker.send(Control.PAUSE)
+
+    def unpause(self) -> None:
+        """Go on."""
+        self._worker.send(Control.UNPAUSE)
+
+    def get_busy(self) -> bool:
+        """Whether music plays and is not held."""
+        pulse = self._worker.engine.pulse
+        return bool(self._worker.engine.requests) or (pulse is not None and not pulse.paused)
+
+    @property
+    def stats(self) -> Stats:
+        """What was counted so far."""
+        return settled(self._worker.engine.stats)
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is no device and time is kept silently."""
+        return not self._worker.engine.sink.audible
+
+    # --- events -------------------------------------------------------------------------------------
+
+    @property
+    def event_type(self) -> int:
+        """The pygame event type of music events; asking for it starts posting them.
+
+        Attributes of the event: ``kind`` (:data:`EVENT_KINDS`), ``bar``, ``beat``, ``step``, ``piece``,
+        ``scene``. They arrive when they are heard.
+        """
+        if self._event_type is None:
+            self._event_type = pygame.event.custom_type()
+        return self._event_type
+
+    def on(self, kind: str, listener: Callable[[Event], None]) -> Callable[[Event], None]:
+        """Call ``listener`` with every event of ``kind``, on the music's thread: be brief. Returns it."""
+        if kind not in self._listeners:
+            raise InvalidSetting(f"kind must be one of {', '.join(EVENT_KINDS)}; got {kind!r}")
+        self._listeners[kind].append(listener)
+        return listener
+
+    def _heard(self, event: Event) -> None:
+        for listener in self._listeners[event.kind]:
+            try:
+                listener(event)
+            except Exception as error:
+                self._worker.engine.stats.failed(f"listener of {event.kind}: {error!r}")
+        if self._event_type is not None:
+            fields = {
+                name: getattr(event, name) for name in ("kind", "bar", "beat", "step", "piece", "scene")
+            }
+            try:
+                pygame.event.post(pygame.event.Event(self._event_type, fields))
+            except pygame.error:  # no window yet, or its queue is full
+                self._worker.engine.stats.events_dropped += 1
+
+
+def _weak_tell(player: BackgroundMusic) -> Callable[[Event], None]:
+    """Tell ``player`` as long as it lives; the thread must not keep it alive."""
+    reference = weakref.ref(player)
+
+    def tell(event: Event) -> None:
+        there = reference()
+        if there is not None:
+            there._heard(event)
+
+    return tell
