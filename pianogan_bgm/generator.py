@@ -14,12 +14,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from pianogan_bgm.cards import ModelCard
+from pianogan_bgm.cards import LATENT_SIZE, ModelCard
 from pianogan_bgm.errors import InvalidLatent, ModelDamaged, ModelError
 from pianogan_bgm.latents import Latents, check_latent, check_latents, check_seed, fresh_seed, latent_of
 from pianogan_bgm.models import find_model
 from pianogan_bgm.piece import Piece
-from pianogan_bgm.roll import decode
+from pianogan_bgm.roll import ROLL, decode
 
 INPUT: Final = "latent"
 OUTPUT: Final = "roll"
@@ -40,7 +40,7 @@ class Generator:
     def __init__(self, model: str | os.PathLike[str] = "open") -> None:
         found = find_model(model)
         self.card: ModelCard = found.card
-        self._session = _open_session(found.weights, found.where, found.card)
+        self._session = open_session(found.weights, found.where)
 
     def __repr__(self) -> str:
         return f"Generator({self.card.name!r})"
@@ -69,12 +69,8 @@ class Generator:
     def rolls(self, latents: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """The network as it is: latents ``(n, 14)`` to rolls, float32 ``(n, 106, 300, 1)`` in [0, 1]."""
         values = check_latents(latents)
-        parts = [
-            self._session.run([OUTPUT], {INPUT: values[start : start + BATCH]})[0]
-            for start in range(0, len(values), BATCH)
-        ]
-        rolls: npt.NDArray[np.float32] = np.concatenate(parts)
-        return rolls
+        starts = range(0, len(values), BATCH)
+        return np.concatenate([run_session(self._session, values[i : i + BATCH]) for i in starts])
 
     def _piece(self, seed: int | None, latent: Latents) -> Piece:
         return Piece(
@@ -89,8 +85,18 @@ class Generator:
         )
 
 
-def _open_session(weights: bytes, where: str, card: ModelCard) -> Any:
-    """An onnxruntime session on one core whose ports are those of the card; any other is damaged."""
+def run_session(session: Any, latents: Latents) -> npt.NDArray[np.float32]:
+    """Latents float32 ``(n, 14)`` to rolls float32 ``(n, 106, 300, 1)``, all at once."""
+    rolls: npt.NDArray[np.float32] = session.run([OUTPUT], {INPUT: latents})[0]
+    return rolls
+
+
+def open_session(weights: bytes, where: str) -> Any:
+    """An onnxruntime session on one core for a generator's ONNX file.
+
+    Raises :class:`ModelDamaged`, beginning with ``where``, for what is no network or has other ports than a
+    generator, and :class:`ModelError` without onnxruntime.
+    """
     try:
         import onnxruntime
     except ImportError as error:
@@ -105,20 +111,17 @@ def _open_session(weights: bytes, where: str, card: ModelCard) -> Any:
         session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no common class of their own
         raise ModelDamaged(f"{where}: not a network that onnxruntime can load: {error}") from error
-    _check_port(where, INPUT, session.get_inputs(), (card.latent,))
-    _check_port(where, OUTPUT, session.get_outputs(), card.roll_spec.shape)
+    _check_port(where, INPUT, session.get_inputs(), (LATENT_SIZE,))
+    _check_port(where, OUTPUT, session.get_outputs(), ROLL.shape)
     return session
 
 
 def _check_port(where: str, name: str, ports: list[Any], shape: tuple[int, ...]) -> None:
     """Raise :class:`ModelDamaged` unless ``ports`` is one float port of this name, any batch of ``shape``."""
     got = [(port.name, port.type, list(port.shape)) for port in ports]
-    fits = (
-        len(got) == 1
-        and got[0][:2] == (name, FLOAT)
-        and not isinstance(got[0][2][0], int)
-        and tuple(got[0][2][1:]) == shape
-    )
-    if not fits:
+    free = [
+        (found, kind, tuple(sizes[1:])) for found, kind, sizes in got if sizes and type(sizes[0]) is not int
+    ]
+    if free != [(name, FLOAT, shape)]:
         expected = f"one port {name!r}, {FLOAT}, of shape (any, {', '.join(map(str, shape))})"
         raise ModelDamaged(f"{where}: the network must have {expected}; got {got}")

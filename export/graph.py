@@ -1,0 +1,161 @@
+"""From a Keras network to the ONNX graph that is shipped: conversion and the passes after it.
+
+The graph computes in double precision (see :mod:`pianogan_bgm.generator` for why), which onnxruntime has
+kernels for only in part, and quick ones in part of those. Weights that float16 holds exactly are stored so,
+and widened when the file is loaded: a quarter of the size for the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from pianogan_bgm.cards import LATENT_SIZE
+from pianogan_bgm.generator import INPUT, OUTPUT
+from pianogan_bgm.roll import ROLL
+
+OPSET: Final = 17
+SMALLEST_HALVED: Final = 256
+"""Constants with fewer numbers stay as they are: a conversion costs more than it saves."""
+
+
+def to_onnx(network: Callable[[Any], Any]) -> onnx.ModelProto:
+    """Convert ``network``, latents float32 ``(n, 14)`` to rolls float32 ``(n, 106, 300, 1)``, and tidy it."""
+    import tensorflow as tf
+    import tf2onnx
+
+    signature = [tf.TensorSpec((None, LATENT_SIZE), tf.float32, name=INPUT)]
+    function = tf.function(network, input_signature=signature)
+    model: onnx.ModelProto
+    model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
+    name_ports(model)
+    quicken_doubles(model)
+    halve_constants(model)
+    number_names(model)
+    onnx.checker.check_model(model)
+    return model
+
+
+def name_ports(model: onnx.ModelProto) -> None:
+    """Call input and output ``latent`` and ``roll``, of any batch and otherwise fixed shape."""
+    graph = model.graph
+    for ports, name, shape in ((graph.input, INPUT, (LATENT_SIZE,)), (graph.output, OUTPUT, ROLL.shape)):
+        if len(ports) != 1:
+            raise ValueError(f"the network must have one {name}; got {[port.name for port in ports]}")
+        _rename(graph, ports[0].name, name)
+        ports[0].CopyFrom(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", *shape]))
+
+
+def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for i, name in enumerate(names):
+                if name == old:
+                    names[i] = new
+
+
+def quicken_doubles(model: onnx.ModelProto) -> None:
+    """Write operations that are missing or slow in double precision as others that are neither.
+
+    ``Sigmoid(x)`` is ``0.5 + 0.5 tanh(x / 2)``; ``LeakyRelu(x)`` of slope 0 to 1 is ``max(x, slope x)``.
+    """
+    typed = onnx.shape_inference.infer_shapes(model).graph
+    doubles = {
+        info.name
+        for info in (*typed.value_info, *typed.input, *typed.output)
+        if info.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE
+    }
+    nodes: list[onnx.NodeProto] = []
+    constants: dict[str, float] = {}
+    for node in model.graph.node:
+        rewrite = _REWRITES.get(node.op_type)
+        double = rewrite is not None and node.output[0] in doubles
+        nodes += rewrite(node, constants) if rewrite is not None and double else [node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    for name, value in constants.items():
+        model.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+
+
+def _sigmoid(node: onnx.NodeProto, constants: dict[str, float]) -> Iterator[onnx.NodeProto]:
+    constants["half"] = 0.5
+    (x,), (y,) = node.input, node.output
+    yield helper.make_node("Mul", [x, "half"], [f"{y}/half"])
+    yield helper.make_node("Tanh", [f"{y}/half"], [f"{y}/tanh"])
+    yield helper.make_node("Mul", [f"{y}/tanh", "half"], [f"{y}/scaled"])
+    yield helper.make_node("Add", [f"{y}/scaled", "half"], [y])
+
+
+def _leaky(node: onnx.NodeProto, constants: dict[str, float]) -> Iterator[onnx.NodeProto]:
+    slope = next((float(a.f) for a in node.attribute if a.name == "alpha"), 0.01)
+    if not 0.0 <= slope <= 1.0:
+        yield node
+        return
+    name = f"slope {slope:.9g}"
+    constants[name] = slope
+    (x,), (y,) = node.input, node.output
+    yield helper.make_node("Mul", [x, name], [f"{y}/low"])
+    yield helper.make_node("Max", [x, f"{y}/low"], [y])
+
+
+_REWRITES: Final[dict[str, Callable[..., Iterator[onnx.NodeProto]]]] = {
+    "Sigmoid": _sigmoid,
+    "LeakyRelu": _leaky,
+}
+
+
+def halve_constants(model: onnx.ModelProto) -> float:
+    """Store as float16 what float16 holds exactly; return the share of the numbers that it does.
+
+    The graph computes exactly what it did: each such constant is cast back to its own type.
+    """
+    graph = model.graph
+    casts, kept, halved, total = [], [], 0, 0
+    for constant in graph.initializer:
+        numbers = numpy_helper.to_array(constant)
+        small = numbers.size < SMALLEST_HALVED
+        total += 0 if small else numbers.size
+        half = None if small else exact_half(numbers)
+        if half is None:
+            kept.append(constant)
+            continue
+        halved += half.size
+        stored = f"{constant.name}/half"
+        kept.append(numpy_helper.from_array(half, stored))
+        casts.append(helper.make_node("Cast", [stored], [constant.name], to=constant.data_type))
+    nodes = [*casts, *graph.node]
+    del graph.initializer[:], graph.node[:]
+    graph.initializer.extend(kept)
+    graph.node.extend(nodes)
+    return halved / total if total else 1.0
+
+
+def exact_half(numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any] | None:
+    """``numbers`` (float32 or float64) as float16, or None where that would change any of them."""
+    if numbers.dtype not in (np.float32, np.float64):
+        return None
+    with np.errstate(over="ignore"):
+        half = numbers.astype(np.float16)
+    return half if np.array_equal(half.astype(numbers.dtype), numbers) else None
+
+
+def number_names(model: onnx.ModelProto) -> None:
+    """Call everything inside by its number, so that the same network gives the same bytes (and fewer)."""
+    graph = model.graph
+    names = {INPUT: INPUT, OUTPUT: OUTPUT, "": ""}
+    for node in graph.node:
+        node.name = node.doc_string = ""
+        for part in (node.input, node.output):
+            for i, name in enumerate(part):
+                part[i] = names.setdefault(name, str(len(names)))
+    constants = sorted((c for c in graph.initializer if c.name in names), key=lambda c: int(names[c.name]))
+    for constant in constants:
+        constant.name = names[constant.name]
+    kept = [onnx.TensorProto.FromString(c.SerializeToString()) for c in constants]
+    del graph.initializer[:], graph.value_info[:]
+    graph.initializer.extend(kept)
+    graph.doc_string, graph.name, model.producer_version = "", "generator", ""

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+keras = pytest.importorskip("keras", reason="needs the train extra")
+onnx = pytest.importorskip("onnx", reason="needs the train extra")
+pytest.importorskip("tensorflow", reason="needs the train extra")
+pytest.importorskip("tf2onnx", reason="needs the train extra")
+
+from keras import ops  # noqa: E402  # after the checks that it is there
+
+from export import export_onnx, graph  # noqa: E402
+from export.export_onnx import ExportError, Trained  # noqa: E402
+from pianogan_bgm.generator import Generator, open_session, run_session  # noqa: E402
+from pianogan_bgm.latents import latent_of  # noqa: E402
+from pianogan_bgm.roll import decode  # noqa: E402
+from training import networks  # noqa: E402
+from training.layers import Norm, TimeConv  # noqa: E402
+
+LATENTS = np.stack([latent_of(seed) for seed in range(5)])
+
+
+class Tiny(keras.Model):  # type: ignore[misc]  # keras is untyped
+    """Every kind of layer the real networks have, four channels wide, deciding as they do."""
+
+    def __init__(self, dtype: str) -> None:
+        super().__init__(dtype=dtype)
+        self.base = keras.layers.Dense(75 * 8, dtype=dtype)
+        self.wide = TimeConv(8, 5, dtype=dtype)
+        self.norm = Norm(dtype=dtype)
+        self.exit = TimeConv(2 * 4 * 88, 1, dtype=dtype)
+
+    def call(self, latent: Any) -> Any:
+        x = ops.reshape(self.base(ops.cast(latent, self.compute_dtype)), (-1, 75, 8))
+        x = ops.repeat(x, 2, axis=1)[:, 10:85]
+        x = self.wide(ops.maximum(x, 0.2 * x))
+        x = self.exit(self.norm(x * ops.sigmoid(x)))
+        odds, loud = ops.split(ops.reshape(8.0 * x, (-1, 300, 2 * 88)), 2, axis=-1)
+        struck = (ops.floor(ops.sigmoid(loud) * 63.0) + 192.5) / 256.0
+        held = ops.full_like(struck, 160.5 / 256.0)
+        cells = ops.where(odds > 0.6, struck, ops.where(odds > 0.4, held, ops.zeros_like(held)))
+        rows = ops.pad(ops.transpose(cells, (0, 2, 1)), ((0, 0), (0, 18), (0, 0)))
+        return ops.cast(rows[..., None], "float32")
+
+
+def tiny(dtype: str = "float64") -> Tiny:
+    keras.utils.set_random_seed(3)
+    network = Tiny(dtype)
+    network(LATENTS)
+    for variable in network.variables:
+        variable.assign(np.asarray(variable).astype(np.float16))
+    return network
+
+
+@pytest.fixture(scope="module")
+def network() -> Tiny:
+    return tiny()
+
+
+@pytest.fixture(scope="module")
+def exported(network: Tiny) -> Any:
+    return graph.to_onnx(network)
+
+
+def trained(network: Any) -> Trained:
+    return Trained(network, "struck", {"name": "tiny"}, "abc", "", "none", {"score": 1.0})
+
+
+@pytest.fixture
+def words() -> dict[str, Any]:
+    return {
+        "version": "1.0",
+        "summary": "A test.",
+        "tempo": 100,
+        "training_data": "none",
+        "data_licence": "none",
+        "output_licence": "any use",
+        "may_sell": True,
+        "attribution": [],
+    }
+
+
+def ports(model: Any) -> list[tuple[str, list[Any]]]:
+    return [
+        (port.name, [d.dim_param or d.dim_value for d in port.type.tensor_type.shape.dim])
+        for port in (*model.graph.input, *model.graph.output)
+    ]
+
+
+def operations(model: Any) -> set[str]:
+    return {node.op_type for node in model.graph.node}
+
+
+def test_the_exported_network_says_what_the_trained_one_says(network: Tiny, exported: Any) -> None:
+    expected = np.asarray(network(LATENTS))
+    got = run_session(open_session(exported.SerializeToString(), "tiny"), LATENTS)
+    assert np.array_equal(got, expected)
+    assert len(np.unique(got)) > 20  # silence, held and many levels, not one flat answer
+
+
+def test_ports_opset_and_free_batch_are_those_of_the_contract(exported: Any) -> None:
+    assert ports(exported) == [("latent", ["n", 14]), ("roll", ["n", 106, 300, 1])]
+    assert [(o.domain, o.version) for o in exported.opset_import if not o.domain] == [("", 17)]
+
+
+def test_nothing_slow_or_missing_in_double_precision_is_left(exported: Any) -> None:
+    assert not operations(exported) & {"Sigmoid", "LeakyRelu", "Conv", "GlobalAveragePool"}
+    assert {"Tanh", "Max"} <= operations(exported)
+
+
+def test_weights_travel_as_float16_and_compute_as_before(network: Tiny, exported: Any) -> None:
+    kept = {c.data_type for c in exported.graph.initializer if np.prod(c.dims) >= graph.SMALLEST_HALVED}
+    assert kept == {onnx.TensorProto.FLOAT16}
+    weights = sum(int(np.prod(variable.shape)) for variable in network.variables)
+    assert exported.ByteSize() < 2 * weights + 20_000
+
+
+def test_weights_that_float16_cannot_hold_stay_as_they_are() -> None:
+    fine = np.linspace(-1.0, 1.0, 512).astype(np.float16).astype(np.float64)
+    odd = np.linspace(-1.0, 1.0, 512)
+    arrays = {"fine": fine, "odd": odd, "small": fine[:5]}
+    constants = [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    model = onnx.helper.make_model(onnx.helper.make_graph([], "g", [], [], constants))
+    assert graph.halve_constants(model) == 0.5
+    stored = {c.name: onnx.numpy_helper.to_array(c) for c in model.graph.initializer}
+    assert stored["fine/half"].dtype == np.float16
+    assert np.array_equal(stored["fine/half"].astype(np.float64), fine)
+    assert np.array_equal(stored["odd"], odd)
+    assert stored["small"].dtype == np.float64
+    assert [(node.op_type, *node.input, *node.output) for node in model.graph.node] == [
+        ("Cast", "fine/half", "fine")
+    ]
+
+
+@pytest.mark.parametrize("value", [65520.0, 1e-9, 1.0001, np.pi])
+def test_a_number_beyond_float16_is_never_rounded(value: float) -> None:
+    assert graph.exact_half(np.array([1.0, value])) is None
+
+
+def test_integers_are_never_halved() -> None:
+    assert graph.exact_half(np.arange(512)) is None
+
+
+def test_a_network_in_single_precision_keeps_its_operations() -> None:
+    network = tiny(dtype="float32")
+    model = graph.to_onnx(network)
+    assert "Sigmoid" in operations(model)
+    assert export_onnx.parity(network, model.SerializeToString(), LATENTS) < 1e-4
+
+
+def test_an_exported_model_composes(tmp_path: Path, network: Tiny, words: dict[str, Any]) -> None:
+    card, worst = export_onnx.export(trained(network), "tiny", words, tmp_path)
+    assert worst == 0.0
+    generator = Generator(tmp_path / "tiny.onnx")
+    assert generator.card == card
+    assert card.has_velocity
+    assert (card.tempo, card.revision, card.metrics) == (100, "abc", {"score": 1.0})
+    assert generator.compose(1).notes == decode(np.asarray(network(latent_of(1)[None]))[0])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.json", "tiny.onnx"]
+
+
+def test_a_model_whose_notes_are_all_equally_loud_has_no_loudness(network: Tiny) -> None:
+    rolls = np.asarray(network(LATENTS))
+    assert export_onnx.has_velocity(rolls)
+    assert not export_onnx.has_velocity(np.where(rolls > 0.75, np.float32(232.5 / 256), rolls))
+    assert not export_onnx.has_velocity(np.zeros_like(rolls))
+
+
+def test_exporting_twice_gives_the_same_bytes(network: Tiny, exported: Any) -> None:
+    assert graph.to_onnx(network).SerializeToString() == exported.SerializeToString()
+
+
+def test_a_network_that_changes_in_export_is_refused_and_nothing_written(
+    tmp_path: Path, words: dict[str, Any], monkeypatch: pytest.MonkeyPatch, network: Tiny, exported: Any
+) -> None:
+    monkeypatch.setattr(graph, "to_onnx", lambda _: exported)
+
+    def drifted(latents: Any) -> Any:
+        return np.asarray(network(latents)) + np.float32(2e-4)
+
+    with pytest.raises(ExportError, match=r"may differ by 0\.0001; it does by 0\.0002"):
+        export_onnx.export(trained(drifted), "tiny", words, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_words_are_refused_and_nothing_written(
+    tmp_path: Path, words: dict[str, Any], monkeypatch: pytest.MonkeyPatch, network: Tiny, exported: Any
+) -> None:
+    monkeypatch.setattr(graph, "to_onnx", lambda _: exported)
+    with pytest.raises(Exception, match="may_sell must be true or false"):
+        export_onnx.export(trained(network), "tiny", {**words, "may_sell": "perhaps"}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_latents_compared_are_none_that_a_game_or_the_evaluation_asks_for() -> None:
+    latents = export_onnx.parity_latents()
+    assert latents.shape == (64, 14)
+    assert not any(np.array_equal(latents[0], latent_of(seed)) for seed in range(100))
+
+
+def test_the_words_of_the_shipped_cards_are_complete() -> None:
+    for name in ("open", "maestro"):
+        found = export_onnx.read_words(export_onnx.CARDS / f"{name}.toml")
+        assert found["may_sell"] is (name == "open")
+        assert found["attribution"]
+
+
+def test_missing_and_unknown_words_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "words.toml"
+    path.write_text('version = "1"\n')
+    with pytest.raises(ExportError, match=r"must have the keys .* see attribution"):
+        export_onnx.read_words(path)
+
+
+def test_a_run_folder_gives_config_revision_data_and_best_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.toml").write_text('name = "x"\nnetwork = "studio"\n')
+    (tmp_path / "run.json").write_text(json.dumps({"revision": "r1", "data": {"sha256": "ab"}}))
+    rows = [
+        {"stage": "vae", "step": 5, "validation_score": 9.0},
+        {"stage": "gan", "step": 10, "validation_score": 0.5, "validation_auc": 0.8},
+        {"stage": "gan", "step": 15, "loss": 3.0},
+        {"stage": "gan", "step": 20, "validation_score": 0.4, "validation_auc": 0.9},
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setattr(networks, "load_generator", lambda folder: f"the network of {folder.name}")
+    found = export_onnx.read_run(tmp_path)
+    assert found.network == f"the network of {tmp_path.name}"
+    assert (found.convention, found.revision, found.data_sha256) == ("struck", "r1", "ab")
+    assert found.metrics == {"step": 10, "validation_score": 0.5, "validation_auc": 0.8}
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert export_onnx.main([str(tmp_path), "--name", "open"]) == 1
+    assert f"{tmp_path} is not a finished run" in capsys.readouterr().err
+
+
+def test_figures_of_a_report_replace_those_of_the_run(tmp_path: Path) -> None:
+    row = {"overlapped_area": {"mean": 0.8, "sd": 0.01}}
+    report = {"protocol": {"version": 1}, "rows": {"open": row, "real music (ceiling)": row}}
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(report))
+    protocol, figures = export_onnx.read_report(path, "open")
+    assert protocol == 'training.evaluate: {"version": 1}'
+    assert figures == {"overlapped_area": 0.8, "ceiling_overlapped_area": 0.8}
+    with pytest.raises(ExportError, match="not a report on 'maestro'"):
+        export_onnx.read_report(path, "maestro")
