@@ -54,18 +54,22 @@ def split_voices(notes: Sequence[Note]) -> tuple[Voice, ...]:
     Melody: struck as the highest sounding note, in the upper part of what sounds around it (a skyline that
     does not drop into the accompaniment while the tune rests). Bass: the same from below. Inner: the rest.
     """
-    extremes = _extremes(notes)
-    onsets = sorted(extremes)
-    tops = _RunningMean(onsets, [extremes[step][1] for step in onsets])
-    bottoms = _RunningMean(onsets, [extremes[step][0] for step in onsets])
+    extremes, together = _extremes(notes), _struck_together(notes)
+    tops = _RunningMean((step, high) for step, (_, high) in extremes.items())
+    bottoms = _RunningMean((step, low) for step, (low, _) in extremes.items())
+    middles = _RunningMean(
+        (n.start, n.pitch) for n in notes if extremes[n.start][0] < n.pitch < extremes[n.start][1]
+    )
     voices: list[Voice] = []
     for note in notes:
         low, high = extremes[note.start]
-        top, bottom = tops.around(note.start), bottoms.around(note.start)
-        upper = top - bottom <= NARROW or 2 * note.pitch > top + bottom
-        if note.pitch == high and upper:
+        top, bottom = tops.around(note.start, high), bottoms.around(note.start, low)
+        # a note struck alone may belong to a broken chord: it has to stand out from the middle, too
+        lower = bottom if together[note.start] > 1 else middles.around(note.start, bottom)
+        narrow = top - bottom <= NARROW
+        if note.pitch == high and (narrow or 2 * note.pitch > top + lower):
             voices.append("melody")
-        elif note.pitch == low and not upper:
+        elif note.pitch == low and 2 * note.pitch <= top + bottom:
             voices.append("bass")
         else:
             voices.append("inner")
@@ -85,19 +89,29 @@ def _extremes(notes: Sequence[Note]) -> dict[int, tuple[int, int]]:
     return found
 
 
+def _struck_together(notes: Iterable[Note]) -> dict[int, int]:
+    """How many notes start at each step at which one does."""
+    counts: dict[int, int] = {}
+    for note in notes:
+        counts[note.start] = counts.get(note.start, 0) + 1
+    return counts
+
+
 class _RunningMean:
-    """Means of ``values`` at sorted ``steps`` over a neighbourhood, by prefix sums."""
+    """Means of pitches over a neighbourhood of steps, by prefix sums. ``marks``: (step, pitch), sorted."""
 
-    def __init__(self, steps: Sequence[int], values: Sequence[int]) -> None:
-        self._steps = steps
+    def __init__(self, marks: Iterable[tuple[int, int]]) -> None:
+        self._steps: list[int] = []
         self._sums = [0]
-        for value in values:
-            self._sums.append(self._sums[-1] + value)
+        for step, pitch in marks:
+            self._steps.append(step)
+            self._sums.append(self._sums[-1] + pitch)
 
-    def around(self, step: int) -> float:
+    def around(self, step: int, default: float) -> float:
+        """The mean within :data:`NEIGHBOURHOOD` of ``step``; ``default`` where there is nothing."""
         begin = bisect_left(self._steps, step - NEIGHBOURHOOD)
         end = bisect_right(self._steps, step + NEIGHBOURHOOD)
-        return (self._sums[end] - self._sums[begin]) / (end - begin)
+        return (self._sums[end] - self._sums[begin]) / (end - begin) if end > begin else default
 
 
 # -------------------------------------------------------------------------------------------- dynamics
@@ -156,13 +170,6 @@ def _accent(step_in_bar: int, bar: int) -> float:
 
 def _contour(pitch: int, centre: float, voice: Voice) -> float:
     return min(8.0, max(-8.0, 0.5 * (pitch - centre))) if voice == "melody" else 0.0
-
-
-def _struck_together(notes: Iterable[Note]) -> dict[int, int]:
-    counts: dict[int, int] = {}
-    for note in notes:
-        counts[note.start] = counts.get(note.start, 0) + 1
-    return counts
 
 
 # --------------------------------------------------------------------------------------- transposition

@@ -61,7 +61,9 @@ def estimate_key(notes: Iterable[Note]) -> Key:
     for note in notes:
         # a long final chord says less about the key than its length
         shares[note.pitch % 12] += min(note.length, 2 * STEPS_PER_BEAT)
-    total = sum(shares) or 1.0
+    total = sum(shares)
+    if not total:
+        return Key(0, "major")
     candidates: list[tuple[float, int, Mode]] = []
     for mode, profile in _PROFILES.items():
         for tonic in range(12):
