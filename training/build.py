@@ -19,7 +19,7 @@ from pianogan_bgm.notes import DEFAULT_VELOCITY
 from pianogan_bgm.roll import ROLL
 from training import licences
 from training.corpus import ARRAYS, ARRAYS_FILE, FORMAT_VERSION, MANIFEST_FILE, SPLITS, DataError, sha256_of
-from training.grid import GridPiece
+from training.grid import MAX_ERROR, GridPiece
 from training.similar import same_music
 from training.works import split_by_work
 
@@ -39,7 +39,8 @@ class Job:
     """One piece to make: its record in the manifest so far, and how to make it.
 
     ``convert`` raises :class:`DataError` if the piece cannot be used. ``split``: fixed side, or None to
-    split by ``keys``. ``fingerprint``: changes whenever the result may.
+    split by ``keys``. ``fingerprint``: changes whenever the result may. ``max_error``: mean distance to the
+    grid, in steps, above which the piece is left out.
     """
 
     record: dict[str, Any]
@@ -47,6 +48,7 @@ class Job:
     keys: frozenset[str]
     split: int | None = None
     fingerprint: str = ""
+    max_error: float = MAX_ERROR
 
 
 def build(jobs: Sequence[Job], output: Path, name: str, skipped: list[dict[str, str]]) -> dict[str, Any]:
@@ -75,7 +77,8 @@ def build(jobs: Sequence[Job], output: Path, name: str, skipped: list[dict[str, 
     if not pieces:
         raise DataError("no piece is left: " + "; ".join(s["reason"] for s in skipped[:5]))
     manifest = write(pieces, output, name, skipped, fingerprint)
-    shutil.rmtree(work)
+    for left in output.glob(".work-*"):
+        shutil.rmtree(left)
     return manifest
 
 
@@ -91,7 +94,7 @@ def _finished(output: Path, fingerprint: str) -> dict[str, Any] | None:
 def _convert(job: Job) -> GridPiece | str:
     try:
         piece = job.convert()
-        piece.check()
+        piece.check(job.max_error)
     except DataError as error:
         return str(error)
     return piece
@@ -142,26 +145,12 @@ def write(
 ) -> dict[str, Any]:
     """Write arrays, then manifest, each in one piece; returns the manifest."""
     sides = _sides(pieces)
-    dynamic = sum(
-        len(piece.notes) for _, piece in pieces if len(np.unique(piece.notes[:, 3])) >= MIN_VELOCITIES
-    )
-    has_velocity = dynamic * 2 > sum(len(piece.notes) for _, piece in pieces)
+    has_velocity = _has_velocity([piece for _, piece in pieces])
     arrays = _arrays([piece for _, piece in pieces], [side for side, _ in sides])
     if not has_velocity:
         arrays["notes"][:, 3] = DEFAULT_VELOCITY
     _save(output / ARRAYS_FILE, arrays)
-    records = [
-        {
-            **job.record,
-            "work": work,
-            "split": SPLITS[side],
-            "notes": len(piece.notes),
-            "steps": piece.steps,
-            "dropped": {reason: count for reason, count in piece.dropped.items() if count},
-            "quantisation_error": round(piece.error, 5),
-        }
-        for (job, piece), (side, work) in zip(pieces, sides, strict=True)
-    ]
+    records = [_record(*piece, *side) for piece, side in zip(pieces, sides, strict=True)]
     manifest = {
         "format": FORMAT_VERSION,
         "name": name,
@@ -178,6 +167,24 @@ def write(
     _write_text(output / MANIFEST_FILE, json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
     _report(manifest)
     return manifest
+
+
+def _record(job: Job, piece: GridPiece, side: int, work: str) -> dict[str, Any]:
+    return {
+        **job.record,
+        "work": work,
+        "split": SPLITS[side],
+        "notes": len(piece.notes),
+        "steps": piece.steps,
+        "dropped": {reason: count for reason, count in piece.dropped.items() if count},
+        "quantisation_error": round(piece.error, 5),
+    }
+
+
+def _has_velocity(pieces: Sequence[GridPiece]) -> bool:
+    """Whether most notes belong to pieces with dynamics."""
+    dynamic = [piece for piece in pieces if len(np.unique(piece.notes[:, 3])) >= MIN_VELOCITIES]
+    return 2 * sum(len(piece.notes) for piece in dynamic) > sum(len(piece.notes) for piece in pieces)
 
 
 def _sides(pieces: Sequence[tuple[Job, GridPiece]]) -> list[tuple[int, str]]:
@@ -253,9 +260,7 @@ def _report(manifest: dict[str, Any]) -> None:
     print(
         f"{manifest['name']}: {totals['pieces']} pieces of {totals['works']} works, {totals['notes']} notes"
     )
-    print(
-        f"  {steps / ROLL.steps:.0f} windows, mean quantisation error {totals['quantisation_error']:.3f} steps"
-    )
+    print(f"  {steps / ROLL.steps:.0f} windows, mean rounding error {totals['quantisation_error']:.3f} steps")
     for name, split in totals["splits"].items():
         share = split["steps"] / steps
         print(f"  {name}: {split['pieces']} pieces, {split['steps'] / ROLL.steps:.0f} windows ({share:.1%})")

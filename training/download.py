@@ -67,7 +67,7 @@ def _fetch(url: str, part: Path) -> None:
     try:
         answer = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if have and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             return  # nothing is missing; the sha256 decides
         raise
     with answer:

@@ -39,7 +39,7 @@ class GridPiece:
     error: float
     dropped: dict[str, int]
 
-    def check(self) -> None:
+    def check(self, max_error: float = MAX_ERROR) -> None:
         """Raise :class:`DataError` if the piece is too short, too long, too empty, or not on the grid."""
         if len(self.notes) < MIN_NOTES:
             raise DataError(f"fewer than {MIN_NOTES} notes: {len(self.notes)}")
@@ -47,8 +47,8 @@ class GridPiece:
             raise DataError(f"shorter than {MIN_STEPS} steps: {self.steps}")
         if self.steps > MAX_STEPS:
             raise DataError(f"longer than {MAX_STEPS} steps: {self.steps}")
-        if self.error > MAX_ERROR:
-            raise DataError(f"not on the grid: mean error over {MAX_ERROR} steps: {self.error:.3f}")
+        if self.error > max_error:
+            raise DataError(f"not on the grid: mean error over {max_error} steps: {self.error:.3f}")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import csv
 import functools
 import hashlib
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ import numpy.typing as npt
 from training.bars import Bars
 from training.build import Job
 from training.corpus import SPLITS, DataError
-from training.grid import Floats, GridPiece, to_grid
+from training.grid import MAX_ERROR, Floats, GridPiece, to_grid
 from training.smf import Score, read
 from training.works import work_keys
 
@@ -148,7 +149,8 @@ def _job(
         lambda: convert(_score(performance.path)),
         work_keys(composer, title),
         performance.split,
-        digest + hashlib.sha256(annotation.encode()).hexdigest(),
+        fingerprint=digest + hashlib.sha256(annotation.encode()).hexdigest(),
+        max_error=MAX_ERROR if annotation else math.inf,  # nothing played by beats is on the fixed grid
     )
 
 
@@ -250,25 +252,28 @@ def _alignment(onsets: Floats, beats: Beats, start: float) -> float:
     two, which is searched for. Whichever puts most beats onto notes is right; raises :class:`DataError` if
     none puts ``LEAST_MET`` of them there.
     """
-    choices = np.array([start, float(onsets[0]) - LEAD_IN])
-    shares = [_met(onsets, beats.times + shift) for shift in choices]
-    if max(shares) < SURELY_MET:
-        choices = np.append(choices, np.arange(start - SEARCHED, start + SEARCHED, NEAR / 2))
-        shares = [_met(onsets, beats.times + shift) for shift in choices]
-        if max(shares) < max(shares[:2]) + 1 - SURELY_MET:  # not clearly better than the stated times
-            choices, shares = choices[:2], shares[:2]
-    best = int(np.argmax(shares))
-    if shares[best] < LEAST_MET:
-        raise DataError(
-            f"annotation does not fit the performance: notes meet {shares[best]:.0%} of the beats"
-        )
-    return float(choices[best])
+    stated = [start, float(onsets[0]) - LEAD_IN]
+    searched = np.arange(start - SEARCHED, start + SEARCHED, NEAR / 2).tolist()
+    share, shift = max((_met(onsets, beats.times + shift), shift) for shift in stated)
+    if share < SURELY_MET:
+        found, at = max((_met(onsets, beats.times + shift), shift) for shift in searched)
+        if found > share + 1 - SURELY_MET:  # clearly better than what is stated
+            away = _to_nearest(onsets, beats.times + at)
+            share, shift = found, at + float(np.median(away[abs(away) < NEAR]))
+    if share < LEAST_MET:
+        raise DataError(f"annotation does not fit the performance: notes meet {share:.0%} of the beats")
+    return shift
 
 
 def _met(onsets: Floats, times: Floats) -> float:
-    following = np.clip(np.searchsorted(onsets, times), 1, max(1, len(onsets) - 1))
-    nearest = np.minimum(abs(onsets[following - 1] - times), abs(onsets[following % len(onsets)] - times))
-    return float((nearest < NEAR).mean())
+    return float((abs(_to_nearest(onsets, times)) < NEAR).mean())
+
+
+def _to_nearest(onsets: Floats, times: Floats) -> Floats:
+    """Seconds from each of ``times`` to the onset nearest to it, negative if that is earlier."""
+    following = np.minimum(np.searchsorted(onsets, times), len(onsets) - 1)
+    after, before = onsets[following] - times, onsets[np.maximum(following - 1, 0)] - times
+    return np.where(abs(after) < abs(before), after, before)
 
 
 def _to_steps(times: Floats, beats: Beats) -> Floats:

@@ -67,7 +67,7 @@ def _run_download(options: argparse.Namespace) -> None:
 
 def _run_beats(options: argparse.Namespace) -> None:
     with sources.opened(options.source, options.output) as root:
-        files = sources.midi_files(root)
+        files = sources.midi_files(root, options.source.name.split(".", maxsplit=1)[0])
         allowed = [file for file in files if licences.is_allowed(file.licence, options.allow_licence)]
         refused = [file for file in files if not licences.is_allowed(file.licence, options.allow_licence)]
         for (source, licence), count in sorted(Counter((f.source, f.licence) for f in refused).items()):

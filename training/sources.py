@@ -46,6 +46,7 @@ class SourceFile:
 def opened(source: Path, scratch: Path) -> Iterator[Path]:
     """``source`` as a folder: itself, or a tar or zip archive unpacked below ``scratch`` while in use.
 
+    An archive's only folder stands for the archive, so that both give the same names.
     Raises :class:`DataError` for anything else, or for an archive with an entry that points outside.
     """
     if source.is_dir():
@@ -57,7 +58,8 @@ def opened(source: Path, scratch: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=".unpacked-", dir=scratch))
     try:
         _unpack(source, folder)
-        yield folder
+        inside = list(folder.iterdir())
+        yield inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -89,9 +91,12 @@ def _check_zip(packed: zipfile.ZipFile) -> None:
         raise DataError(f"the archive unpacks to more than {MAX_UNPACKED} bytes")
 
 
-def midi_files(root: Path) -> list[SourceFile]:
-    """Every MIDI file below ``root`` with what is known of it, sorted by name; links are not followed."""
-    catalogue = _Catalogue(root)
+def midi_files(root: Path, label: str = "") -> list[SourceFile]:
+    """Every MIDI file below ``root`` with what is known of it, sorted by name.
+
+    ``label`` names the source of files that stand in ``root`` itself. Linked folders are not followed.
+    """
+    catalogue = _Catalogue(root, label or root.name)
     paths = []
     for folder, _, names in os.walk(root):
         paths += [Path(folder) / name for name in names if Path(name).suffix.lower() in MIDI_ENDINGS]
@@ -103,8 +108,8 @@ def midi_files(root: Path) -> list[SourceFile]:
 class _Catalogue:
     """What the manifests and licence files below a folder say."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, label: str) -> None:
+        self.root, self.label = root, label
         self._rows: dict[str, dict[str, Any]] = {}
         self._folders: dict[Path, tuple[str, str]] = {}
         self._sources = _described(root)
@@ -118,7 +123,7 @@ class _Catalogue:
         licence, notice = self._licence(path.parent)
         if stated := row.get("license") or row.get("licence"):
             licence, notice = licences.identify(str(stated)), _credit(row, title, composer)
-        source = path.parent.name if path.parent != self.root else self.root.name
+        source = path.parent.name if path.parent != self.root else self.label
         return SourceFile(
             path=path,
             name=name,

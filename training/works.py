@@ -61,7 +61,7 @@ def catalogue_numbers(text: str) -> set[str]:
     found = set()
     for name, pattern in _PATTERNS.items():
         for number in pattern.findall(text):
-            digits = re.sub(r"[\s._-]+", "", number.lower())
+            digits = re.sub(r"[^a-z0-9]+", "", number.lower())
             found.add(name + re.sub(r"(?<!\d)0+(?=\d)", "", digits))
     return found
 
