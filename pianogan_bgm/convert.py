@@ -280,7 +280,7 @@ def _run(jobs: Sequence[Job], work: Callable[[Job], Result], product: str) -> in
             write_atomically(job.folder / name, data)
             counts[f"{product} written"] += 1
         counts += result.counts
-    sources = sum(len(job.sources) for job in jobs)
-    said = [f"{sources} files", *(f"{number} {what}" for what, number in counts.items() if number)]
-    print("; ".join([*said, f"{failed} could not be read"] if failed else said))
+    counts["could not be read"] = failed
+    said = [f"files: {sum(len(job.sources) for job in jobs)}"]
+    print("; ".join(said + [f"{what}: {number}" for what, number in counts.items() if number]))
     return 1 if failed else 0

@@ -145,7 +145,11 @@ def test_tracks_channels_and_programs_are_parts_of_their_own() -> None:
         ("bass", 2, 1, 32, False),
         ("piano", 2, 2, 0, False),
     ]
-    assert [p.notes for p in score.parts] == [(Note(0, 72, 4, 80),), (Note(0, 40, 2, 80),), (Note(2, 45, 2, 80),)]
+    assert [p.notes for p in score.parts] == [
+        (Note(0, 72, 4, 80),),
+        (Note(0, 40, 2, 80),),
+        (Note(2, 45, 2, 80),),
+    ]
 
 
 def test_drums_are_kept_apart_and_stay_out_of_the_piece() -> None:
@@ -189,7 +193,9 @@ def test_a_release_without_a_strike_is_ignored() -> None:
 
 def test_the_sustain_pedal_does_not_lengthen_notes() -> None:
     down = mido.Message("control_change", control=64, value=127)
-    assert parse_midi(smf([down, on(60), off(60, 120), on(62, 960), off(62, 120)])).parts[0].notes[0].length == 1
+    assert (
+        parse_midi(smf([down, on(60), off(60, 120), on(62, 960), off(62, 120)])).parts[0].notes[0].length == 1
+    )
 
 
 def test_several_tempos_and_meters_stand_at_their_steps() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -87,7 +88,7 @@ def test_untangled_notes_are_sorted_and_one_at_a_time_on_each_key(notes: list[No
     assert {(note.start, note.pitch) for note in result} == {(note.start, note.pitch) for note in notes}
     for pitch in {note.pitch for note in result}:
         line = [note for note in result if note.pitch == pitch]
-        assert all(one.end <= after.start for one, after in zip(line, line[1:], strict=False))
+        assert all(one.end <= after.start for one, after in pairwise(line))
 
 
 @given(st.lists(any_note, max_size=30))

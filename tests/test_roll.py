@@ -69,7 +69,8 @@ def test_no_8_bit_value_changes_under_rounding_errors(shift: float) -> None:
 
 def test_a_roll_has_the_lowest_pitch_in_row_0_and_the_first_sixteenth_in_column_0() -> None:
     roll = encode([Note(0, 21, 1, 127), Note(299, 126, 1, 127)])
-    assert (roll.shape, roll.dtype) == ((106, 300, 1), np.float32)
+    assert roll.shape == (106, 300, 1)
+    assert roll.dtype == np.float32
     assert [tuple(cell) for cell in np.argwhere(roll > 0.5)] == [(0, 0, 0), (105, 299, 0)]
     assert 0.0 <= roll.min() <= roll.max() <= 1.0
 
