@@ -23,12 +23,12 @@ from pianogan_bgm.instruments import Instrument, load
 from pianogan_bgm.instruments.tones import Block
 from pianogan_bgm.mixdown import GRID
 from pianogan_bgm.music import Desk, Request
-from pianogan_bgm.pages import Silent
+from pianogan_bgm.pages import SAFETY_SECONDS, Silent
 from pianogan_bgm.rules import moved
 
-AHEAD_SECONDS: Final = 1.6
+AHEAD_SECONDS: Final = 2.5
 """Sound kept rendered ahead of the cursor: what a stall of the thread may last unheard."""
-COMMAND_SECONDS: Final = 0.7
+COMMAND_SECONDS: Final = 1.0
 """Sound rendered at once with a command: what a stall right after it may last unheard."""
 FIRST_SECONDS: Final = 0.2
 REACTION_SECONDS: Final = 0.1
@@ -273,7 +273,7 @@ class Engine:
         reaction = REACTION_SECONDS
         while not self._try(commands, reaction):
             self.stats.retries += 1
-            reaction *= 1.7
+            reaction = min(1.7 * reaction, AHEAD_SECONDS)
         self._next_commit = self._clock() + COMMAND_PAUSE
 
     def _begin(self, commands: list[c.Command]) -> None:
@@ -290,20 +290,19 @@ class Engine:
         rate = self.sink.rate
         at = self.sink.cursor(self._clock()) + round(reaction * rate)
         at = max(at, self._last_at)
-        if at >= self.sink.end:  # only where nobody looked after the pages for seconds
-            at = self._frontier
+        while self.sink.audible and self._frontier < at:  # what comes before the commands
+            self._slice()
         turns = [self.conductor.send(command, at) for command in commands]
         if not self.sink.audible:
             self.conductor.advance(at + rate)
         else:
-            first = min(at, self._frontier)
             last = min(self._grid(at + round(COMMAND_SECONDS * rate)), self.sink.end)
-            block = self.conductor.render(first, last - first)
-            if not self.sink.rewrite(first, block, min(self._frontier, self.sink.end), self._clock):
+            block = self.conductor.render(at, last - at)
+            if not self.sink.rewrite(at, block, self._frontier, self._clock):
                 for turn in turns:
                     self.conductor.retract(turn)
                 return False
-            self.stats.late += self.sink.cursor(self._clock()) > first
+            self.stats.late += self.sink.cursor(self._clock()) > at
             self._frontier = last
         self._last_at = at
         if self.journal is not None:
@@ -324,15 +323,8 @@ class Engine:
         if not self.sink.audible:
             self.conductor.advance(cursor + rate)
             self._frontier = cursor
-        else:
-            if self._frontier < cursor:
-                self.stats.underruns += 1
-                self.stats.silent_frames += cursor - self._frontier
-                self._frontier = min(cursor + round(REACTION_SECONDS * rate), self.sink.end)
-            last = min(self._grid(self._frontier + 1), self.sink.end)
-            if self._frontier < cursor + round(AHEAD_SECONDS * rate) and last > self._frontier:
-                self.sink.write(self._frontier, self._render(self._frontier, last - self._frontier))
-                self._frontier = last
+        elif self._frontier < min(cursor + round(AHEAD_SECONDS * rate), self.sink.end):
+            self._slice()
         if self.conductor.wants_piece is not None and (
             not self.sink.audible or self._frontier > cursor + rate
         ):
@@ -340,6 +332,18 @@ class Engine:
         if cursor > self._forgot + rate:
             self._forgot = cursor
             self.conductor.forget(max(0, min(cursor, self._told) - round(KEPT_SECONDS * rate)))
+
+    def _slice(self) -> None:
+        """Render up to the next line of the grid; what it is too late for stays silent and is counted."""
+        cursor = self.sink.cursor(self._clock())
+        if self._frontier < cursor + round(SAFETY_SECONDS * self.sink.rate):
+            at = min(cursor + round(REACTION_SECONDS * self.sink.rate), self.sink.end - 1)
+            self.stats.underruns += 1
+            self.stats.silent_frames += at - self._frontier
+            self._frontier = at
+        last = min(self._grid(self._frontier + 1), self.sink.end)
+        self.sink.write(self._frontier, self._render(self._frontier, last - self._frontier))
+        self._frontier = last
 
     def _render(self, at: int, frames: int) -> Block:
         if not self.sink.audible:
