@@ -150,10 +150,28 @@ def _render(options: argparse.Namespace) -> int:
     return 0
 
 
+def _play_arguments(parser: argparse.ArgumentParser) -> None:
+    from pianogan_bgm.scenes import MOODS
+
+    add = parser.add_argument
+    add("source", nargs="?", type=Path, metavar="FILE.mid", help="loop this file instead of composing")
+    add("--seed", type=int, metavar="N", help="the first piece, and with it all that follow")
+    add("--seconds", type=float, metavar="S", help="stop after so long (never)")
+    add("--mood", choices=sorted(MOODS), help="what the music should be like")
+    add("--model", default="open", metavar="NAME", help="which model composes (open)")
+
+
+def _play(options: argparse.Namespace) -> int:
+    from pianogan_bgm.play import play
+
+    return play(options.source, options.seed, options.seconds, options.mood, options.model)
+
+
 COMMANDS: Final[tuple[Command, ...]] = (
     Command("midi2img", "MIDI files to piano-roll pictures", _midi2img_arguments, _midi2img),
     Command("img2midi", "Piano-roll pictures to MIDI files", _img2midi_arguments, _img2midi),
     Command("render", "MIDI file to sound: wav, ogg or flac", _render_arguments, _render),
+    Command("play", "Endless music through pygame, with a live line", _play_arguments, _play),
 )
 
 if __name__ == "__main__":

@@ -129,6 +129,22 @@ class Conductor:
             return None
         return self._now.deck.number
 
+    def wants_at(self, first: int, last: int) -> tuple[int, int, str | None] | None:
+        """First frame from ``first`` up to ``last`` at which endless play should get its next piece, if any.
+
+        With it the number of the deck that plays there and the mood.
+        """
+        self.advance(last)
+        index = bisect_right(self._moments, first, key=lambda moment: moment.frame) - 1
+        for place in range(index, len(self._moments)):
+            state = self._after(place)
+            # a command at the moment's own frame would come before the step that made the state
+            frame = first if place < 0 else max(first, self._moments[place].frame + 1)
+            following = self._moments[place + 1].frame if place + 1 < len(self._moments) else last
+            if frame < following and state.endless and not state.queue and state.deck is not None:
+                return frame, state.deck.number, state.mood
+        return None
+
     def silent_from(self) -> int | None:
         """Frame from which nothing sounds unless a command comes; None while music goes on."""
         if self._waiting or self._now.running or self._now.ends_at is not None:

@@ -1,0 +1,81 @@
+"""Stream: the same music without pygame or a thread, as PCM blocks on request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pianogan_bgm import commands as c
+from pianogan_bgm.composer import Source
+from pianogan_bgm.conductor import Conductor, Event, Place
+from pianogan_bgm.engine import Band
+from pianogan_bgm.errors import InvalidSetting
+from pianogan_bgm.instruments.tones import Block
+from pianogan_bgm.music import Desk, Music, Request
+from pianogan_bgm.rules import State
+
+
+class Stream(Music):
+    """Background music pulled by whoever has a use for PCM: pyglet, arcade, raylib, a server, a test.
+
+    Takes what :class:`~pianogan_bgm.music.Music` takes, and ``rate`` in Hz. Verbs take effect with the next
+    frame that :meth:`fill` gives. The same verbs at the same frames give the same samples, in blocks of any
+    size. Not for two threads at once.
+    """
+
+    def __init__(self, piece: Source | None = None, *, rate: int = 44100, **settings: Any) -> None:
+        super().__init__(piece, **settings)
+        if not isinstance(rate, int) or not 8000 <= rate <= 192000:
+            raise InvalidSetting(f"rate must be a whole number of Hz, 8000 to 192000; got {rate!r}")
+        self.rate = rate
+        self.frame = 0
+        self._conductor = Conductor(rate, Band(rate), State(rate))
+        self._forgotten = 0
+        self._events: list[Event] = []
+
+    def fill(self, frames: int) -> Block:
+        """The next ``frames`` frames, float32 ``(frames, 2)`` in −1 to 1; silence while nothing plays."""
+        if not isinstance(frames, int) or frames < 0:
+            raise InvalidSetting(f"frames must be a whole number, 0 or more; got {frames!r}")
+        self._supply(self.frame + frames)
+        block = self._conductor.render(self.frame, frames)
+        self._events += self._conductor.events(self.frame, self.frame + frames)
+        self.frame += frames
+        if self.frame > self._forgotten + self.rate:
+            self._conductor.forget(self.frame)
+            self._forgotten = self.frame
+        return block
+
+    def events(self) -> list[Event]:
+        """What was in the blocks given since the last call, with frames, in order."""
+        events, self._events = self._events, []
+        return events
+
+    def _supply(self, until: int) -> None:
+        """Compose what endless music wants before ``until``, at frames that no block size shifts."""
+        at = self.frame
+        while True:
+            wanted = self._conductor.wants_at(at, until)
+            if wanted is None:
+                return
+            at, after, mood = wanted
+            tune = self._composer.following(mood)
+            self._conductor.send(c.Queue(tune, related=True, after=after), at)
+
+    def _send(self, *requests: Request) -> None:
+        for request in requests:
+            if callable(request):
+                desk = Desk(self._composer, self._conductor.state_at(self.frame))
+                commands = request(desk)
+            else:
+                commands = [request]
+            for command in commands:
+                self._conductor.send(command, self.frame)
+
+    def _here(self) -> Place | None:
+        place = self._conductor.place(self.frame)
+        return place if place.state.running else None
+
+    def get_busy(self) -> bool:
+        """Whether the next block will hold music."""
+        silent = self._conductor.silent_from()
+        return silent is None or silent > self.frame
