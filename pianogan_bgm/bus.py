@@ -65,8 +65,8 @@ def to_format(block: Block, size: int, channels: int) -> npt.NDArray[Any]:
         spread = np.zeros((len(block), channels), dtype=np.float32)
         spread[:, :2] = block
     kind, scale, silence = _FORMATS[size]
-    held = np.clip(spread, -1.0, 1.0)
+    held: npt.NDArray[Any] = np.clip(spread, -1.0, 1.0)
     if size == 32:
         return held
     # float64: 32767.5 and the like have to be exact before they are rounded
-    return (np.rint(held * np.float64(scale)) + silence).astype(kind)
+    return np.asarray(np.rint(held * np.float64(scale)) + silence, dtype=kind)

@@ -1,0 +1,168 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+
+from pianogan_bgm import cli
+from pianogan_bgm.arrange import loudness_gain, perform, step_to_frame, tones
+from pianogan_bgm.bus import finish, to_format
+from pianogan_bgm.errors import SoundError
+from pianogan_bgm.instruments import load, mix
+from pianogan_bgm.midi import write_midi
+from pianogan_bgm.notes import Note
+from pianogan_bgm.piece import Piece
+from pianogan_bgm.render import mix_blocks, render, render_blocks, write_audio
+
+RATE = 22050
+
+
+def song(steps=64, velocity=81, **options):
+    """Quarters over half-bar chords."""
+    notes = [Note(s, 72 + (s // 4 * 5) % 12, 4, velocity) for s in range(0, steps, 4)]
+    notes += [Note(s, p, 8, velocity) for s in range(0, steps, 8) for p in (48, 55, 64)]
+    return Piece(tuple(sorted(notes)), steps=steps, **options)
+
+
+def rms(sound):
+    return float(np.sqrt((sound.astype(np.float64) ** 2).mean()))
+
+
+@pytest.fixture(scope="module")
+def rendered():
+    return render(song(), RATE)
+
+
+def test_a_piece_sounds_for_its_length_and_rings_out(rendered):
+    exact = step_to_frame(64, RATE, 120.0)
+    assert rendered.dtype == np.float32
+    assert exact < len(rendered) < exact + 2 * RATE
+    assert rms(rendered[:exact]) > 0.02
+    assert np.abs(rendered[-20:]).max() < 1e-4
+    assert not np.isnan(rendered).any()
+
+
+def test_without_a_tail_the_sound_is_exactly_as_long_as_the_piece(rendered):
+    dry = render(song(), RATE, tail=False)
+    assert len(dry) == step_to_frame(64, RATE, 120.0)
+    assert np.array_equal(dry, rendered[: len(dry)])
+
+
+def test_rendering_twice_gives_the_same_samples(rendered):
+    assert np.array_equal(render(song(), RATE), rendered)
+
+
+def test_blocks_joined_equal_one_mix_of_everything():
+    piece = perform(song())
+    found, piano = tones(piece, RATE), load("piano", RATE)
+    whole = mix(piano, found, 0, 100_000)
+    for block in (1000, 4410, 65536):
+        assert np.array_equal(np.concatenate(list(mix_blocks(piano, found, 100_000, block))), whole)
+    head = next(iter(render_blocks(piece, RATE)))
+    assert np.array_equal(head, finish(whole[: len(head)], loudness_gain(found, RATE)))
+
+
+def test_everything_fortissimo_does_not_clip():
+    cluster = tuple(Note(s, p, 4, 127) for s in range(0, 16, 4) for p in range(21, 127, 3))
+    sound = render(Piece(cluster, steps=16), RATE)
+    assert 0.8 < np.abs(sound).max() <= 1.0
+
+
+def test_ordinary_music_leaves_the_limiter_at_rest(rendered):
+    assert 0.1 < np.abs(rendered).max() < 0.75
+
+
+def test_pieces_soft_and_loud_come_out_about_equally_loud():
+    levels = [20 * np.log10(rms(render(song(velocity=v), RATE, tail=False))) for v in (61, 81, 101)]
+    assert max(levels) - min(levels) < 3.0
+    shaped = 20 * np.log10(rms(render(song(has_dynamics=False), RATE, tail=False)))
+    assert abs(shaped - levels[1]) < 3.0
+
+
+def test_an_empty_piece_is_silence_of_its_length():
+    sound = render(Piece((), steps=16), RATE)
+    assert len(sound) == step_to_frame(16, RATE, 120.0)
+    assert not sound.any()
+
+
+@pytest.mark.parametrize("rate", [8000, 48000])
+def test_any_rate_gives_the_same_seconds(rate):
+    piece = song(steps=16)
+    assert len(render(piece, rate, tail=False)) == step_to_frame(16, rate, 120.0)
+
+
+def test_other_instruments_play_too_and_unknown_ones_are_refused():
+    piece = song(steps=16)
+    assert rms(render(piece, RATE, "music_box")) > 0.02
+    with pytest.raises(SoundError, match="kazoo"):
+        render(piece, RATE, "kazoo")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_lossless_files_hold_the_samples_a_mixer_gets(tmp_path, rendered, suffix):
+    path = tmp_path / f"new/song{suffix}"
+    assert write_audio(path, rendered, RATE, title="Seven", licence="CC BY 4.0") == len(rendered)
+    data, rate = soundfile.read(path, dtype="int16")
+    assert rate == RATE
+    assert np.array_equal(data, to_format(rendered, -16, 2))
+    with soundfile.SoundFile(path) as file:
+        assert file.title == "Seven"
+
+
+def test_ogg_files_sound_the_same_and_carry_title_and_licence(tmp_path, rendered):
+    path = tmp_path / "song.ogg"
+    write_audio(path, rendered, RATE, title="Seven", licence="CC BY 4.0")
+    data, rate = soundfile.read(path, dtype="float32")
+    assert (rate, len(data)) == (RATE, len(rendered))
+    assert rms(data - rendered) < 0.15 * rms(rendered)
+    with soundfile.SoundFile(path) as file:
+        assert (file.title, file.license) == ("Seven", "CC BY 4.0")
+
+
+def test_blocks_may_be_written_as_they_come(tmp_path):
+    piece = song(steps=32)
+    frames = write_audio(tmp_path / "song.wav", render_blocks(piece, RATE), RATE)
+    data, _ = soundfile.read(tmp_path / "song.wav", dtype="int16")
+    assert frames == len(data)
+    assert np.array_equal(data, to_format(render(piece, RATE), -16, 2))
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    def broken():
+        yield np.zeros((100, 2), dtype=np.float32)
+        raise RuntimeError("power cut")
+
+    (tmp_path / "song.wav").write_bytes(b"old")
+    with pytest.raises(RuntimeError, match="power cut"):
+        write_audio(tmp_path / "song.wav", broken(), RATE)
+    assert (tmp_path / "song.wav").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
+
+
+def test_unknown_endings_are_refused_before_anything_is_written(tmp_path, rendered):
+    with pytest.raises(SoundError, match=r"song\.mp3.*\.wav, \.flac, \.ogg"):
+        write_audio(tmp_path / "song.mp3", rendered, RATE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_turns_a_midi_file_into_sound(tmp_path, capsys):
+    write_midi(song(steps=16), tmp_path / "song.mid")
+    target = tmp_path / "song.flac"
+    assert cli.main(["render", str(tmp_path / "song.mid"), "-o", str(target), "--rate", "8000"]) == 0
+    assert "song.flac" in capsys.readouterr().out
+    data, rate = soundfile.read(target)
+    assert rate == 8000
+    assert len(data) > step_to_frame(16, 8000, 120.0)
+
+
+def test_the_command_says_in_one_line_what_is_wrong(tmp_path, capsys):
+    (tmp_path / "noise.mid").write_bytes(b"not music")
+    assert cli.main(["render", str(tmp_path / "noise.mid"), "-o", str(tmp_path / "a.wav")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "a.wav").exists()
+
+
+def test_the_piece_is_performed_before_it_sounds():
+    flat = song(has_dynamics=False)
+    assert np.array_equal(render(flat, RATE), render(perform(flat), RATE))
+    assert not np.array_equal(render(flat, RATE), render(replace(flat, has_dynamics=True), RATE))
