@@ -8,6 +8,7 @@ not heard for longest go first and are decoded again when they come back.
 from __future__ import annotations
 
 import json
+import mmap
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ LAYER_TOPS: Final = {6: 62, 10: 92, 14: 127}
 HIGHEST_DAMPED: Final = 88
 DAMPED_RELEASE: Final = 0.25
 UNDAMPED_RELEASE: Final = 1.5
-CACHE_BYTES: Final = 24_000_000
+CACHE_BYTES: Final = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class Piano:
             if pcm is None or len(pcm) < frames:
                 half_second = self.rate // 2
                 enough = min(longest, -(-frames // half_second) * half_second)
-                pcm = resample(_decode(recording, source_frames(enough, step)), step, enough)
+                pcm = _kept(resample(_decode(recording, source_frames(enough, step)), step, enough))
                 self._cache[place] = pcm
                 self._cache.move_to_end(place)
                 self._forget()
@@ -133,6 +134,17 @@ class Piano:
         while size > self._cache_bytes and len(self._cache) > 1:
             _, dropped = self._cache.popitem(last=False)
             size -= dropped.nbytes
+
+
+def _kept(pcm: Pcm16) -> Pcm16:
+    """A copy in memory pages of its own.
+
+    Arrays of many sizes that come and go for hours leave holes in the heap, half as much again as the cache;
+    pages of their own go back to the system as a whole.
+    """
+    copy = np.frombuffer(mmap.mmap(-1, max(1, pcm.nbytes)), dtype=np.int16, count=pcm.size)
+    copy[:] = pcm.reshape(-1)
+    return copy.reshape(pcm.shape)
 
 
 def _decode(recording: Recording, frames: int) -> Pcm16:
