@@ -51,7 +51,8 @@ def to_format(block: Block, size: int, channels: int) -> npt.NDArray[Any]:
     ``size``: as in ``pygame.mixer.get_init()``: -16, 16, -8, 8 or 32 (float). ``channels``: 1 to 8; one is
     the mean of both sides, from three on the first two carry the music and the others are silent. Gives an
     array as ``pygame.sndarray`` does: (frames,) for one channel, else (frames, channels). Rounds to the
-    nearest value, halves to even; what lies outside -1 to 1 is cut off, never wrapped. Raises :class:`SoundError` for another format.
+    nearest value, halves to even; what lies outside -1 to 1 is cut off, never wrapped.
+    Raises :class:`SoundError` for another format.
     """
     if size not in _FORMATS:
         raise SoundError(f"the sample size must be one of {sorted(_FORMATS)}; got {size!r}")

@@ -182,6 +182,13 @@ def test_a_low_scale_is_not_blurred():
     assert all(off - on <= 4 for on, off in pedal(scale))
 
 
+def test_a_scale_over_a_held_bass_is_not_blurred():
+    scale = [Note(0, 36, 16), *(Note(4 * i, 60 + MAJOR[i], 4) for i in range(4))]
+    chord = [Note(0, 36, 16), *(Note(4 * i, 60 + p, 4) for i, p in enumerate((0, 4, 7, 12)))]
+    assert pedal(piece_of(*scale)) == [(0, 12), (12, 16)]
+    assert pedal(piece_of(*chord)) == [(0, 16)]
+
+
 def test_the_pedal_is_up_through_a_rest():
     rested = piece_of(Note(0, 60, 4), Note(12, 64, 4))
     assert pedal(rested) == [(0, 4), (12, 16)]

@@ -148,6 +148,21 @@ def test_a_piano_with_a_tiny_cache_sounds_the_same_and_stays_small():
     assert small.cached_bytes <= 200_000
 
 
+def test_a_full_cache_forgets_what_was_not_heard_for_longest(monkeypatch):
+    decoded = []
+
+    def decode(recording, frames):
+        decoded.append(recording.key)
+        return np.zeros((frames, 2), dtype=np.int16)
+
+    monkeypatch.setattr("pianogan_bgm.instruments.piano._decode", decode)
+    room_for_two = 2 * 44100 * 4
+    piano = Piano(44100, cache_bytes=room_for_two)
+    for key in (60, 63, 60, 66, 60, 63):
+        mix(piano, [Tone(0, key, 20000, 80)], 0, 1000)
+    assert decoded == [60, 63, 66, 63]
+
+
 def test_only_what_is_heard_is_decoded():
     piano = Piano(44100)
     mix(piano, [Tone(0, 60, 4410, 90)], 0, 44100)

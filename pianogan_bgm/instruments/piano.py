@@ -33,7 +33,11 @@ CACHE_BYTES: Final = 16_000_000
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One row of the table: a file with its MIDI ``key``, its ``frames`` the ``gain`` to play it at and the ``cents`` to lower it by."""
+    """One row of the table.
+
+    ``file``: its name. ``key``: MIDI pitch recorded. ``layer``: one of :data:`LAYER_TOPS`. ``frames``: its
+    length. ``gain``: linear, to play it at. ``cents``: to lower it by.
+    """
 
     file: str
     key: int
