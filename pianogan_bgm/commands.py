@@ -74,6 +74,17 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Keep ``tune`` at ``step`` (a bar line) for when the game comes back to ``scene``."""
+
+    tune: Tune
+    scene: str | None
+    step: int = 0
+    loops: int = -1
+    shift: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CancelTransition:
     """Forget a pending transition."""
 
@@ -144,6 +155,7 @@ Command: TypeAlias = (
     | Queue
     | ClearQueue
     | Transition
+    | Hold
     | CancelTransition
     | SetLevel
     | SetIntensity

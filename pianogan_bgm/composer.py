@@ -96,7 +96,7 @@ class Composer:
         return self.tune(seed)
 
     def _following_seed(self, mood: str | None) -> int:
-        if self._first is not None and mood is None:
+        if self._first is not None:
             first, self._first = self._first, None
             return first
         suiting = [seed for seed in self.atlas.suiting(mood) if seed not in self.recent] if mood else []

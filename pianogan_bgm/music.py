@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 from pianogan_bgm import commands as c
 from pianogan_bgm.composer import Composer, Source, check_mood, check_source
@@ -21,6 +21,7 @@ from pianogan_bgm.errors import InvalidSetting
 from pianogan_bgm.instruments import NAMES
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.rules import State
+from pianogan_bgm.saves import SAVE_VERSION, check_save, load_place, save_place
 from pianogan_bgm.scenes import MOODS, Mood, Rule, Scene, rule_for
 from pianogan_bgm.stingers import STINGERS, Figure, figure
 from pianogan_bgm.tune import LAYERS
@@ -97,6 +98,7 @@ class Music(ABC):
         self._volume = _within("volume", volume, 0.0, 1.0)
         self._ducked = 1.0
         self._scene: str | None = mood
+        self._saved: dict[str, Any] | None = None
 
     @abstractmethod
     def _send(self, *requests: Request) -> None:
@@ -138,8 +140,11 @@ class Music(ABC):
         start = _within("start", start, 0.0, 86400.0)
         fade = _within("fade_ms", fade_ms, 0.0, 600000.0) / 1000.0
         piece, mood, scene = self._piece, self._mood, self._scene
+        saved, self._saved = self._saved, None
 
         def begin(desk: Desk) -> list[c.Command]:
+            if saved is not None:
+                return load_place(saved, desk.composer, fade)
             tune = desk.composer.following(mood) if piece is None else desk.composer.tune(piece)
             step = min(start * tune.piece.tempo / 60.0 * STEPS_PER_BEAT, float(tune.steps))
             endless = piece is None
@@ -188,6 +193,37 @@ class Music(ABC):
             return [c.Seek(beat * STEPS_PER_BEAT)]
 
         self._send(go)
+
+    def state(self) -> dict[str, Any]:
+        """All of it as plain JSON, for a save game; :meth:`restore` makes music that goes on from here."""
+        here = self._here()
+        table: dict[str, Any] = {"version": SAVE_VERSION}
+        if here is not None and here.state.deck is not None:
+            table = save_place(here, self._composer)
+        table["settings"] = {
+            "mood": self._mood,
+            "instrument": self.instrument,
+            "intensity": self._intensity,
+            "tempo": self._tempo,
+            "transpose": self._transpose,
+            "volume": self._volume,
+        }
+        table["scene_asked"] = self._scene
+        table["ducked"] = self._ducked
+        return table
+
+    @classmethod
+    def restore(cls, state: dict[str, Any], **settings: Any) -> Self:
+        """Music as :meth:`state` saved it; :meth:`play` goes on at the very place.
+
+        ``settings``: what the save does not hold (model, scenes, rules, rate), or what is to differ. Raises
+        :class:`~pianogan_bgm.errors.InvalidSetting` for what is no saved state.
+        """
+        table = check_save(state)
+        music = cls(**{**table["settings"], **settings})
+        music._scene, music._ducked = table["scene_asked"], table["ducked"]
+        music._saved = table if "piece" in table else None
+        return music
 
     # --- changing -----------------------------------------------------------------------------------
 

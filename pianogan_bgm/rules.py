@@ -233,6 +233,12 @@ def _cancel(state: State, command: c.CancelTransition, frame: int) -> Out:
     return Out(replace(state, pending=None))
 
 
+def _hold(state: State, command: c.Hold, frame: int) -> Out:
+    deck = Deck(-1, command.tune, command.step, command.loops, command.shift)
+    held = tuple(one for one in state.held if one.scene != command.scene)
+    return Out(replace(state, held=(*held, Held(command.scene, deck))))
+
+
 def _level(state: State, command: c.SetLevel, frame: int) -> Out:
     frames = state.frames(command.seconds)
     mix = state.mix
@@ -250,6 +256,8 @@ def _intensity(state: State, command: c.SetIntensity, frame: int) -> Out:
 
 def _tempo(state: State, command: c.SetTempo, frame: int) -> Out:
     steps = max(1, round(command.beats * STEPS_PER_BEAT))
+    if command.beats == 0.0:
+        state = replace(state, tempo=command.value)
     return Out(replace(state, tempo_goal=command.value, tempo_steps=steps))
 
 
@@ -302,6 +310,7 @@ _APPLY: Final[dict[type, Callable[[State, Any, int], Out]]] = {
     c.Queue: _queue,
     c.ClearQueue: _clear_queue,
     c.Transition: _transition,
+    c.Hold: _hold,
     c.CancelTransition: _cancel,
     c.SetLevel: _level,
     c.SetIntensity: _intensity,

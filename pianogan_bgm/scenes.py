@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pianogan_bgm.commands import When
-from pianogan_bgm.stingers import Figure
+if TYPE_CHECKING:  # so that the command line can name the moods without loading anything
+    from pianogan_bgm.commands import When
+    from pianogan_bgm.stingers import Figure
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,303 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from music_fakes import RATE, make_piece, pluck_band
+
+from pianogan_bgm import commands as c
+from pianogan_bgm.conductor import Conductor
+from pianogan_bgm.stingers import STINGERS, Figure
+from pianogan_bgm.tune import prepare
+
+TUNES = [prepare(make_piece(1)), prepare(make_piece(2, tempo=90.0)), prepare(make_piece(3, beats_per_bar=3))]
+LONG = RATE * 20
+
+
+def conductor(*commands):
+    """One that is told (frame, command) pairs."""
+    made = Conductor(RATE, pluck_band)
+    for frame, command in commands:
+        made.send(command, frame)
+    return made
+
+
+def heard(conducted, kind, last=LONG):
+    conducted.advance(last)
+    return [event for event in conducted.events(0, last) if event.kind == kind]
+
+
+@st.composite
+def scripts(draw):
+    """Any commands at any frames of the first seconds."""
+    tune = st.sampled_from(TUNES)
+    unit = st.floats(0, 1)
+    command = st.one_of(
+        st.builds(c.Play, tune, st.integers(-1, 2), st.floats(0, 40), st.sampled_from([0.0, 0.3])),
+        st.builds(
+            c.Transition,
+            tune,
+            st.sampled_from(["now", "beat", "bar", "end"]),
+            st.sampled_from([0.0, 1.0, 2.5]),
+            st.integers(-1, 1),
+            filler=st.sampled_from([None, STINGERS["rise"]]),
+            hold=st.booleans(),
+            scene=st.sampled_from([None, "a", "b"]),
+        ),
+        st.builds(c.Queue, tune, related=st.booleans()),
+        st.builds(c.SetIntensity, unit),
+        st.builds(c.SetTempo, st.floats(0.5, 2)),
+        st.builds(c.SetLevel, st.sampled_from(["volume", "duck"]), unit),
+        st.builds(c.SetTranspose, st.integers(-5, 5)),
+        st.builds(c.PlayFigure, st.sampled_from(list(STINGERS.values())), st.sampled_from(["now", "bar"])),
+        st.builds(c.Seek, st.floats(0, 70)),
+        st.builds(c.Stop, st.floats(0, 1)),
+        st.just(c.CancelTransition()),
+    )
+    rest = draw(st.lists(st.tuples(st.integers(0, RATE * 4), command), max_size=8))
+    return [(0, c.Play(TUNES[0], -1)), *sorted(rest, key=lambda pair: pair[0])]
+
+
+@settings(max_examples=20, deadline=None)
+@given(scripts(), st.lists(st.integers(1, 9000), min_size=1, max_size=5))
+def test_blocks_of_any_size_give_the_samples_of_one_whole_render(script, sizes):
+    whole = conductor(*script).render(0, RATE * 5)
+    pulled, at, blocks = conductor(*script), 0, []
+    while at < RATE * 5:
+        size = min(sizes[len(blocks) % len(sizes)], RATE * 5 - at)
+        blocks.append(pulled.render(at, size))
+        at += size
+    np.testing.assert_array_equal(np.concatenate(blocks), whole)
+
+
+@settings(max_examples=20, deadline=None)
+@given(scripts())
+def test_commands_that_arrive_after_their_frame_was_rendered_give_what_known_ones_give(script):
+    whole = conductor(*script).render(0, RATE * 5)
+    late, out = Conductor(RATE, pluck_band), np.zeros((RATE * 5, 2), np.float32)
+    out[:] = late.render(0, RATE * 5)
+    for frame, command in script:
+        late.send(command, frame)
+        out[frame:] = late.render(frame, RATE * 5 - frame)
+        late.forget(max(0, frame - 1))
+    np.testing.assert_array_equal(out, whole)
+
+
+@settings(max_examples=10, deadline=None)
+@given(scripts(), st.integers(0, RATE * 4))
+def test_a_retracted_command_leaves_no_trace(script, frame):
+    plain = conductor(*script)
+    changed = conductor(*script)
+    turn = changed.send(c.Transition(TUNES[1], "now", 1.0), frame)
+    changed.render(0, RATE * 5)
+    changed.retract(turn)
+    np.testing.assert_array_equal(changed.render(0, RATE * 5), plain.render(0, RATE * 5))
+    assert heard(changed, "beat") == heard(plain, "beat")
+
+
+@settings(max_examples=10, deadline=None)
+@given(scripts())
+def test_nothing_clips_and_nothing_is_not_a_number(script):
+    block = conductor(*script).render(0, RATE * 5)
+    assert np.isfinite(block).all()
+    assert np.abs(block).max() <= 1.0
+
+
+def test_every_lap_of_a_loop_is_the_same_to_the_sample():
+    looped = conductor((0, c.Play(prepare(make_piece(1, tempo=117.3)), -1)))
+    laps = [event.frame for event in heard(looped, "loop", RATE * 60)]
+    length = laps[1] - laps[0]
+    assert len(laps) > 4
+    assert set(np.diff(laps).tolist()) == {length}
+    first, third = looped.render(laps[0], length), looped.render(laps[2], length)
+    np.testing.assert_array_equal(first, third)
+
+
+def test_the_ringing_tail_is_carried_over_the_join():
+    tune = prepare(make_piece(1))
+    looped = conductor((0, c.Play(tune, -1)))
+    join = heard(looped, "loop")[0].frame
+    fresh = conductor((0, c.Play(tune, -1, step=float(tune.loop[0]))))
+    after = looped.render(join, RATE // 10) - fresh.render(0, RATE // 10)
+    assert np.abs(after).max() > 0.001
+
+
+def test_a_loop_goes_from_bar_line_to_bar_line():
+    for tune in TUNES:
+        first, last = tune.loop
+        assert first % tune.bar == last % tune.bar == 0
+        assert 0 <= first < last <= tune.steps
+
+
+def test_loops_count_the_repeats():
+    played = conductor((0, c.Play(TUNES[0], 2)))
+    assert len(heard(played, "loop", RATE * 60)) == 2
+    assert len(heard(played, "end", RATE * 60)) == 1
+
+
+def test_beats_never_drift_from_the_tempo():
+    steady = conductor((0, c.Play(prepare(make_piece(1, steps=1600, tempo=133.7)))))
+    beats = heard(steady, "beat", RATE * 170)
+    exact = [round(n * RATE * 60 / 133.7) for n in range(len(beats))]
+    assert len(beats) == 379
+    assert [event.frame for event in beats] == exact
+
+
+@pytest.mark.parametrize(("at", "unit"), [("beat", 4), ("bar", 16)])
+def test_a_transition_lands_on_its_line_to_the_sample(at, unit):
+    asked = RATE + 123
+    music = conductor((0, c.Play(TUNES[0], -1)), (asked, c.Transition(TUNES[1], at, 0.0, -1)))
+    step = RATE * 60 / 120 / 4
+    line = next(round(n * unit * step) for n in range(99) if n * unit * step >= asked)
+    assert [event.frame for event in heard(music, "transition")] == [line]
+    alone = conductor((line, c.Play(TUNES[1], -1)))
+    # 0.35 s later the old piece has rung out
+    place = line + RATE
+    np.testing.assert_array_equal(music.render(place, RATE), alone.render(place, RATE))
+
+
+def test_a_transition_now_happens_at_its_frame():
+    music = conductor((0, c.Play(TUNES[0], -1)), (777, c.Transition(TUNES[1], "now", 1.0)))
+    assert [event.frame for event in heard(music, "transition")] == [777]
+
+
+def test_a_crossfade_is_as_long_as_its_beats():
+    line = RATE * 2
+    music = conductor((0, c.Play(TUNES[0], -1)), (RATE, c.Transition(TUNES[1], "bar", 3.0, -1)))
+    alone = conductor((line, c.Play(TUNES[1], -1)))
+    fade = round(3 * RATE * 60 / 90)
+    before = slice(0, fade - 50)
+    both, new = music.render(line, fade + RATE), alone.render(line, fade + RATE)
+    assert not np.array_equal(both[before], new[before])
+    np.testing.assert_array_equal(both[fade:], new[fade:])
+
+
+def test_a_pending_transition_can_be_cancelled_and_replaced():
+    plain = conductor((0, c.Play(TUNES[0], -1)))
+    cancelled = conductor(
+        (0, c.Play(TUNES[0], -1)), (9000, c.Transition(TUNES[1], "bar")), (9100, c.CancelTransition())
+    )
+    np.testing.assert_array_equal(cancelled.render(0, LONG), plain.render(0, LONG))
+    replaced = conductor(
+        (0, c.Play(TUNES[0], -1)),
+        (9000, c.Transition(TUNES[1], "bar", scene="b")),
+        (9100, c.Transition(TUNES[2], "bar", scene="c")),
+    )
+    assert [event.scene for event in heard(replaced, "transition")] == ["c"]
+
+
+def test_a_held_scene_goes_on_where_it_was_left():
+    music = conductor(
+        (0, c.Play(TUNES[0], -1, scene="field")),
+        (RATE * 3, c.Transition(TUNES[1], "bar", 0.0, -1, "battle", hold=True)),
+        (RATE * 8, c.Transition(TUNES[0], "bar", 0.0, -1, "field")),
+    )
+    away, back = heard(music, "transition")
+    left = next(e for e in reversed(heard(music, "beat", away.frame)))
+    assert back.scene == "field"
+    assert back.step == (left.step // 16 + 1) * 16
+
+
+def test_a_filler_ends_where_the_new_piece_begins():
+    music = conductor(
+        (0, c.Play(TUNES[0], -1)),
+        (RATE, c.Transition(TUNES[1], "bar", 0.0, filler=Figure((0, 0, 0, 0), length=1))),
+    )
+    plain = conductor((0, c.Play(TUNES[0], -1)), (RATE, c.Transition(TUNES[1], "bar", 0.0)))
+    step = RATE // 8
+    line = RATE * 2
+    begins = line - 4 * step
+    np.testing.assert_array_equal(music.render(0, begins), plain.render(0, begins))
+    for n in range(4):
+        assert not np.array_equal(music.render(begins + n * step, 40), plain.render(begins + n * step, 40))
+
+
+def test_the_next_piece_joins_on_the_last_bar_line():
+    tune = prepare(make_piece(5, steps=70))
+    music = conductor((0, c.Play(tune)), (100, c.Queue(TUNES[1])))
+    assert [event.frame for event in heard(music, "piece")] == [0, 64 * RATE // 8]
+
+
+def test_endless_music_without_a_next_piece_repeats_rather_than_stops():
+    music = conductor((0, c.Play(TUNES[0], endless=True)))
+    assert music.wants_at(0, 100) is not None
+    assert len(heard(music, "loop", RATE * 60)) >= 6
+
+
+def test_tempo_changes_the_beats_and_not_the_pitch():
+    music = conductor((0, c.Play(TUNES[0], -1)), (RATE * 2, c.SetTempo(2.0)))
+    beats = [event.frame for event in heard(music, "beat")]
+    gaps = np.diff(beats)
+    assert gaps[0] == RATE // 2
+    assert gaps[-1] == RATE // 4
+    assert (np.diff(gaps[3:6]) <= 0).all()
+
+
+def test_intensity_is_heard_within_a_twentieth_of_a_second():
+    music = conductor((0, c.Play(TUNES[0], -1)), (RATE, c.SetIntensity(0.0)))
+    plain = conductor((0, c.Play(TUNES[0], -1)))
+    assert not np.array_equal(music.render(RATE, RATE // 20), plain.render(RATE, RATE // 20))
+
+
+def test_less_intensity_means_fewer_notes_and_less_sound():
+    def loudness(value):
+        music = conductor((0, c.SetIntensity(value, 0.0)), (0, c.Play(TUNES[0], -1)))
+        return float(np.square(music.render(0, RATE * 5)).mean())
+
+    levels = [loudness(value) for value in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert levels == sorted(levels)
+    assert levels[0] < levels[2] / 2
+
+
+def test_ducking_leaves_stingers_alone():
+    def band(ducked):
+        commands = [(0, c.SetLevel("duck", ducked, 0.0)), (0, c.PlayFigure(STINGERS["coin"]))]
+        return conductor(*commands).render(0, RATE)
+
+    np.testing.assert_array_equal(band(0.0), band(1.0))
+    silent = conductor((0, c.SetLevel("duck", 0.0, 0.0)), (0, c.Play(TUNES[0])))
+    assert not silent.render(0, RATE).any()
+
+
+def test_a_stinger_starts_on_the_grid_in_the_key_of_the_piece():
+    asked = RATE + 17
+    music = conductor((0, c.Play(TUNES[0], -1)), (asked, c.PlayFigure(STINGERS["coin"])))
+    plain = conductor((0, c.Play(TUNES[0], -1)))
+    step = RATE // 8
+    line = -(-asked // step) * step
+    changed = np.nonzero((music.render(0, RATE * 3) != plain.render(0, RATE * 3)).any(axis=1))[0]
+    assert line <= changed[0] <= line + 1
+    pitches = {pitch % 12 for _, pitch in STINGERS["level clear"].notes(TUNES[0].key)}
+    assert pitches <= {(TUNES[0].key.tonic + degree) % 12 for degree in TUNES[0].key.scale}
+
+
+def test_stop_ends_in_silence_after_its_fade():
+    music = conductor((0, c.Play(TUNES[0], -1)), (RATE, c.Stop(0.5)))
+    assert music.render(RATE, RATE // 4).any()
+    assert not music.render(RATE + RATE // 2, RATE * 2).any()
+    assert music.silent_from() is not None
+
+
+def test_seeking_brings_what_still_rings_there():
+    direct = conductor((0, c.Play(TUNES[0], -1)))
+    sought = conductor((0, c.Play(TUNES[1], -1)), (RATE * 3, c.Play(TUNES[0], -1, step=20.5)))
+    there = round(20.5 * RATE / 8)
+    later = RATE // 2
+    np.testing.assert_array_equal(sought.render(RATE * 3 + later, RATE), direct.render(there + later, RATE))
+
+
+def test_a_forgotten_frame_cannot_be_changed():
+    music = conductor((0, c.Play(TUNES[0], -1)))
+    music.render(0, RATE * 4)
+    music.forget(RATE * 3)
+    with pytest.raises(ValueError, match="forgotten"):
+        music.send(c.SetIntensity(1.0), RATE)
+    assert music.render(RATE * 3, RATE).any()
+
+
+def test_memory_does_not_grow_while_forgetting():
+    music, kept = conductor((0, c.Play(TUNES[0], -1))), []
+    for second in range(90):
+        music.render(second * RATE, RATE)
+        music.forget(second * RATE)
+        kept.append((music._mixdown.tones, len(music._moments), len(music._mixdown._done)))
+    assert (np.max(kept[60:], axis=0) <= np.max(kept[20:60], axis=0)).all()

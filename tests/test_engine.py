@@ -1,0 +1,313 @@
+"""The player's work with a mixer and a clock turned by hand: every sample, without waiting."""
+
+import contextlib
+import random
+
+import numpy as np
+import pytest
+from fake_mixer import FakeMixer
+from music_fakes import Clock, FakeGenerator, make_piece
+
+from pianogan_bgm import commands as c
+from pianogan_bgm.bus import to_format
+from pianogan_bgm.composer import Composer
+from pianogan_bgm.conductor import Conductor
+from pianogan_bgm.engine import Band, Control, Engine
+from pianogan_bgm.pages import Cursor, Pages, Silent
+from pianogan_bgm.stingers import STINGERS
+from pianogan_bgm.tune import prepare
+
+TUNES = [prepare(make_piece(1)), prepare(make_piece(2, tempo=90.0))]
+ALL = ("chip_triangle",) * 4
+
+
+class Rig:
+    """An engine on a fake mixer, driven second by second."""
+
+    def __init__(self, mixer=None, generator=None):
+        self.mixer = FakeMixer() if mixer is None else mixer
+        self.clock = Clock()
+        self.events = []
+        composer = Composer(generator or FakeGenerator(), 7)
+        self.engine = Engine(composer, self._find, self.clock, self.events.append)
+        self.engine.journal = []
+        self.band = self.engine._band if hasattr(self.engine, "_band") else None
+        self.send(c.SetInstruments(ALL))
+
+    def _find(self, present):
+        form = self.mixer.get_init()
+        if isinstance(present, Pages) and form == present.format:
+            return present
+        if form is None:
+            return present if isinstance(present, Silent) else Silent(present.rate)
+        return Pages(self.mixer, lambda sound: sound.array, contextlib.nullcontext(), seconds=2.0)
+
+    def send(self, *requests):
+        self.engine.requests.extend(requests)
+
+    def run(self, seconds):
+        """The thread works and the device reads, by turns."""
+        until = self.clock.now + seconds
+        while self.clock.now < until:
+            wait = self.engine.tick()
+            wait = min(0.05 if wait is None or self.engine.requests else wait, until - self.clock.now)
+            self.stall(max(wait, 0.001))
+
+    def stall(self, seconds):
+        """The device reads on while the thread gets no turn."""
+        if self.mixer.open:
+            self.mixer.run(seconds)
+        self.clock.now += seconds
+
+    def heard(self):
+        """All that sounded, on whatever channel, in order of channels."""
+        parts = [part for channel in self.mixer.channels for part in channel.sounded]
+        return np.concatenate(parts) if parts else np.zeros((0, 2), np.int16)
+
+    def offline(self, frames):
+        rate = self.engine.conductor.rate
+        conductor = Conductor(rate, Band(rate))
+        for frame, command in self.engine.journal:
+            conductor.send(command, frame)
+        return conductor.render(0, frames)
+
+
+def assert_equal_to_offline(rig, size=-16, channels=2):
+    heard = rig.heard()
+    assert len(heard)
+    np.testing.assert_array_equal(heard, to_format(rig.offline(len(heard)), size, channels))
+
+
+def test_what_is_heard_is_what_is_rendered_offline():
+    rig = Rig()
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(13.0)
+    assert rig.engine.stats.pages >= 5
+    assert rig.engine.stats.underruns == 0
+    assert_equal_to_offline(rig)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_commands_and_stalls_cost_no_sample(seed):
+    rig, chance = Rig(), random.Random(seed)
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(1.0)
+    for _ in range(40):
+        command = chance.choice(
+            [
+                c.SetIntensity(chance.random()),
+                c.SetTempo(chance.uniform(0.7, 1.5)),
+                c.SetLevel("duck", chance.random()),
+                c.PlayFigure(STINGERS["coin"]),
+                c.SetTranspose(chance.randrange(-3, 4)),
+                c.Transition(chance.choice(TUNES), chance.choice(["now", "beat", "bar"]), 1.0, -1),
+                c.Seek(chance.uniform(0, 60)),
+            ]
+        )
+        rig.send(command)
+        rig.run(chance.uniform(0.0, 0.6))
+        rig.stall(chance.choice([0.0, 0.0, 0.5]))
+    rig.run(1.0)
+    assert rig.engine.stats.underruns == rig.engine.stats.late == 0
+    assert rig.engine.stats.commands == 42
+    assert_equal_to_offline(rig)
+
+
+@pytest.mark.parametrize(
+    "form", [(8000, -16, 1), (8000, 8, 1), (8000, -32, 2), (8000, -16, 6), (8000, 16, 2), (8000, -8, 2)]
+)
+def test_every_mixer_format_sounds_right(form):
+    rig = Rig(FakeMixer(*form))
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(5.0)
+    size = 32 if abs(form[1]) == 32 else form[1]
+    assert_equal_to_offline(rig, size, form[2])
+
+
+def test_a_command_is_heard_within_150_ms():
+    rig = Rig()
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(3.0)
+    asked = len(rig.heard())
+    rig.send(c.SetIntensity(0.0))
+    rig.run(2.0)
+    frame = next(frame for frame, command in rig.engine.journal if command == c.SetIntensity(0.0))
+    assert frame - asked <= 0.15 * 8000
+
+
+def test_starvation_is_silence_then_the_right_place_again():
+    rig = Rig()
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(4.3)
+    rig.stall(3.3)
+    rig.run(3.0)
+    stats = rig.engine.stats
+    heard = rig.heard()
+    exact = to_format(rig.offline(len(heard)), -16, 2)
+    wrong = np.nonzero((heard != exact).any(axis=1))[0]
+    assert stats.underruns == 1
+    assert not heard[wrong].any(), "what is missing must be silence, never stale sound"
+    assert 0 < len(wrong) <= stats.silent_frames <= 1.2 * 8000
+    assert wrong[-1] - wrong[0] < stats.silent_frames
+
+
+@pytest.mark.parametrize("ce", [False, True])
+def test_after_a_minute_without_a_turn_the_music_goes_on(ce):
+    rig = Rig(FakeMixer(ce=ce))
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(3.0)
+    rig.stall(60.0)
+    before = len(rig.heard())
+    rig.run(5.0)
+    assert rig.engine.stats.recoveries == 1
+    heard = rig.heard()[before:]
+    assert len(heard) > 4 * 8000
+    place = rig.engine.sink._origin
+    np.testing.assert_array_equal(heard, to_format(rig.offline(place + len(heard)), -16, 2)[place:])
+
+
+@pytest.mark.parametrize("ce", [False, True])
+def test_mixer_stop_does_not_stop_the_music(ce):
+    rig = Rig(FakeMixer(ce=ce))
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(5.1)
+    for channel in rig.mixer.channels:
+        channel.stop()
+    rig.run(4.0)
+    assert rig.engine.stats.recoveries == 1
+    assert rig.engine.sink.playing
+    tail = rig.heard()[-8000:]
+    last = rig.engine.sink.cursor(rig.clock())
+    exact = to_format(rig.offline(last + 8000), -16, 2)
+    assert any(np.array_equal(tail, exact[n : n + 8000]) for n in range(last - 8000 - 600, last - 8000 + 600))
+
+
+def test_a_stolen_channel_is_left_to_the_thief():
+    rig = Rig()
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(2.0)
+    ours = len(rig.mixer.channels) - 1
+    thief = rig.mixer.Sound(bytes(8000 * 4 * 9))
+    rig.mixer.channels[ours].play(thief)
+    rig.run(3.0)
+    assert rig.mixer.channels[ours].sound is thief
+    assert len(rig.mixer.channels) == ours + 2
+    assert rig.mixer.channels[-1].sound is not None
+    assert rig.engine.stats.recoveries == 1
+
+
+def test_taking_away_our_channel_is_survived():
+    rig = Rig()
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(2.0)
+    rig.mixer.set_num_channels(4)
+    rig.run(2.0)
+    assert rig.engine.stats.recoveries == 1
+    assert len(rig.mixer.channels) == 5
+    assert rig.mixer.channels[4].sound is not None
+
+
+def test_without_mixer_time_goes_on_and_with_another_the_music_is_there():
+    rig = Rig()
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(2.0)
+    rig.mixer.quit()
+    rig.run(2.0)
+    assert not rig.engine.sink.audible
+    beats = [event.frame for event in rig.events if event.kind == "beat"]
+    assert beats[-1] >= 3.4 * 8000
+    rig.mixer.init(11025, 8, 1)
+    rig.run(3.0)
+    assert rig.engine.sink.audible
+    assert rig.engine.conductor.rate == 11025
+    step = rig.engine.pulse.place.step
+    assert step == pytest.approx(7.0 * 8, abs=2.0)
+    assert (rig.heard() != 128).any()
+
+
+def test_events_are_told_when_they_are_heard():
+    rig = Rig()
+    rig.send(c.Play(TUNES[0], -1))
+    told = []
+    rig.engine._tell = lambda event: told.append((event, rig.engine.sink.cursor(rig.clock())))
+    rig.run(5.0)
+    beats = [(event.frame, cursor) for event, cursor in told if event.kind == "beat"]
+    assert len(beats) == 10
+    assert all(0 <= cursor - frame <= 0.02 * 8000 for frame, cursor in beats)
+
+
+def test_pausing_stops_the_clock_and_loses_nothing():
+    rig = Rig()
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(2.0)
+    rig.send(Control.PAUSE)
+    rig.run(30.0)
+    paused = len(rig.heard())
+    assert rig.engine.pulse.paused
+    rig.send(c.SetIntensity(0.9))
+    rig.run(1.0)
+    rig.send(Control.UNPAUSE)
+    rig.run(6.0)
+    assert len(rig.heard()) > paused + 5 * 8000
+    assert rig.engine.stats.underruns == rig.engine.stats.recoveries == 0
+    assert_equal_to_offline(rig)
+
+
+def test_the_channel_is_given_back_when_the_music_has_ended_and_taken_again():
+    rig = Rig()
+    rig.send(c.Play(TUNES[0]))
+    rig.run(14.0)
+    assert not rig.engine.sink.playing
+    assert rig.engine.pulse is None
+    assert all(channel.sound is None for channel in rig.mixer.channels)
+    rig.send(c.Play(TUNES[1]))
+    rig.run(1.0)
+    assert rig.engine.sink.playing
+    assert [event.kind for event in rig.events].count("piece") == 2
+
+
+def test_endless_music_composes_ahead_and_survives_a_generator_that_fails():
+    class Failing(FakeGenerator):
+        def compose(self, seed=None, *, latent=None):
+            if len(self.asked) >= 2:
+                raise RuntimeError("out of ideas")
+            return super().compose(seed, latent=latent)
+
+    rig = Rig(generator=Failing(steps=32))
+    rig.send(lambda desk: [c.Play(desk.composer.following(), endless=True)])
+    rig.run(20.0)
+    assert [event.kind for event in rig.events].count("piece") == 2
+    assert [event.kind for event in rig.events].count("loop") >= 2
+    assert "out of ideas" in rig.engine.stats.errors[-1]
+    assert_equal_to_offline(rig)
+
+
+def test_a_request_that_fails_leaves_the_music_alone():
+    rig = Rig()
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(1.0)
+    rig.send(lambda desk: [c.Queue(desk.composer.tune("missing.mid"))])
+    rig.run(3.0)
+    assert "missing.mid" in rig.engine.stats.errors[0]
+    assert_equal_to_offline(rig)
+
+
+def test_a_cursor_believes_a_sharp_look_and_distrusts_a_late_one():
+    cursor = Cursor(1000, now=0.0, frame=0, page=4000)
+    assert cursor.at(1.5) == 1500
+    assert cursor.at(99.0) == 4000
+    cursor.look(3.9)
+    cursor.turned(4.4)  # half a second nobody looked: the prediction stands
+    assert cursor.at(4.4) == 4400
+    cursor.look(8.09)
+    cursor.turned(8.1)  # seen within 10 ms: it was late indeed
+    assert 8000 <= cursor.at(8.1) <= 8010
+
+
+def test_a_cursor_learns_the_speed_of_the_device():
+    cursor, now = Cursor(1000, now=0.0, frame=0, page=4000), 0.0
+    for _ in range(8):
+        now += 4.04
+        cursor.look(now - 0.005)
+        cursor.turned(now)
+    assert cursor.at(now + 3.0) - cursor.at(now) == pytest.approx(3000 / 1.01, abs=5)

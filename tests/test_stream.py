@@ -1,0 +1,257 @@
+import json
+
+import numpy as np
+import pytest
+from music_fakes import FakeGenerator, make_piece
+
+from pianogan_bgm import Scene, Stream
+from pianogan_bgm.composer import Composer, morph
+from pianogan_bgm.errors import InvalidLatent, InvalidSetting, ModelNotFound, PianoganError
+from pianogan_bgm.latents import latent_of
+from pianogan_bgm.scenes import Rule
+
+RATE = 8000
+
+
+def endless(**settings):
+    settings.setdefault("seed", 7)
+    seed = settings.pop("seed")
+    return Stream(model=Composer(FakeGenerator(), seed), rate=RATE, instrument="chip_triangle", **settings)
+
+
+def once(piece=None, **settings):
+    return Stream(piece or make_piece(1), rate=RATE, instrument="chip_triangle", **settings)
+
+
+def fill(stream, seconds, block=800):
+    blocks = [stream.fill(block) for _ in range(round(seconds * RATE / block))]
+    return np.concatenate(blocks)
+
+
+def test_a_stream_gives_float32_stereo_of_the_length_asked_for():
+    stream = once()
+    stream.play()
+    block = stream.fill(1234)
+    assert block.shape == (1234, 2)
+    assert block.dtype == np.float32
+    assert block.any()
+    assert stream.fill(0).shape == (0, 2)
+
+
+def test_a_stream_is_silent_until_played_and_after_its_end():
+    stream = once()
+    assert not stream.fill(RATE).any()
+    assert not stream.get_busy()
+    stream.play()
+    assert stream.get_busy()
+    fill(stream, 12)
+    assert not stream.fill(RATE).any()
+    assert not stream.get_busy()
+
+
+def test_the_same_verbs_at_the_same_frames_give_the_same_samples_in_any_blocks():
+    def run(block):
+        stream = endless()
+        stream.play()
+        parts = [fill(stream, 2, block)]
+        stream.transition("battle", at="bar", fade_beats=2)
+        stream.stinger("coin")
+        parts.append(fill(stream, 4, block))
+        stream.intensity = 0.2
+        stream.tempo = 1.5
+        parts.append(fill(stream, 12, block))
+        return np.concatenate(parts)
+
+    np.testing.assert_array_equal(run(800), run(160))
+
+
+def test_endless_music_composes_one_piece_after_another_without_repeats():
+    generator = FakeGenerator(steps=16)
+    stream = Stream(model=Composer(generator, 5), rate=RATE, instrument="chip_triangle")
+    stream.play()
+    fill(stream, 25)
+    assert generator.asked[0] == 5
+    assert len(generator.asked) > 10
+    assert len(set(generator.asked)) == len(generator.asked)
+    pieces = [event for event in stream.events() if event.kind == "piece"]
+    assert [event.frame for event in pieces] == [n * 2 * RATE for n in range(len(pieces))]
+
+
+def test_a_seed_makes_the_endless_order_repeatable():
+    first, again, other = endless(seed=3), endless(seed=3), endless(seed=4)
+    for stream in (first, again, other):
+        stream.play()
+    a, b, o = (fill(stream, 12) for stream in (first, again, other))
+    np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(a, o)
+
+
+def test_events_come_with_the_frames_they_are_heard_at():
+    stream = once()
+    stream.play(loops=-1)
+    fill(stream, 3)
+    events = stream.events()
+    beats = [event for event in events if event.kind == "beat"]
+    assert [event.frame for event in beats] == [n * RATE // 2 for n in range(6)]
+    assert [(event.bar, event.beat) for event in beats] == [(1, 1), (1, 2), (1, 3), (1, 4), (2, 1), (2, 2)]
+    assert stream.events() == []
+
+
+def test_position_bar_beat_and_phase_follow_the_music():
+    stream = once()
+    assert (stream.position, stream.bar, stream.beat, stream.beat_phase) == (0.0, 0, 0, 0.0)
+    stream.play()
+    stream.fill(RATE * 2 + RATE // 8)
+    assert stream.position == pytest.approx(2.125)
+    assert (stream.bar, stream.beat) == (2, 1)
+    assert stream.beat_phase == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("where", [{"seconds": 3.0}, {"beats": 6.0}, {"bars": 1.5}])
+def test_seek_takes_seconds_beats_or_bars(where):
+    stream = once()
+    stream.play(loops=-1)
+    stream.fill(100)
+    stream.seek(**where)
+    assert stream.position == pytest.approx(3.0)
+    assert (stream.bar, stream.beat) == (2, 3)
+
+
+def test_play_starts_where_it_is_told():
+    stream = once()
+    stream.play(start=2.5)
+    stream.fill(8)
+    assert stream.position == pytest.approx(2.501)
+
+
+def test_scenes_and_rules_are_declared_once():
+    scenes = {
+        "field": Scene(piece=make_piece(1), tempo=0.9, hold=True),
+        "battle": Scene(piece=make_piece(2), tempo=1.4, intensity=0.9, instrument="chip_square"),
+    }
+    rules = {("field", "battle"): Rule(at="beat", fade_beats=0.0), ("battle", "*"): Rule(at="bar")}
+    stream = Stream(rate=RATE, instrument="chip_triangle", scenes=scenes, rules=rules, piece=make_piece(3))
+    stream.transition("field")
+    stream.fill(RATE * 2)
+    stream.transition("battle")
+    stream.fill(RATE * 2)
+    assert stream.scene == "battle"
+    assert stream.now_playing.scene == "battle"
+    assert (stream.tempo, stream.intensity) == (1.4, 0.9)
+    assert stream.instrument["melody"] == "chip_square"
+    switches = [event for event in stream.events() if event.kind == "transition"]
+    # the first beat of the field, at 0.9 of the tempo, that begins at or after the request
+    beat = RATE * 60 / (120 * 0.9)
+    assert switches[1].frame == next(round(n * beat) for n in range(9) if round(n * beat) >= RATE * 2)
+
+
+def test_now_playing_names_the_piece_for_the_credits():
+    stream = endless(seed=7)
+    assert stream.now_playing is None
+    stream.play()
+    stream.fill(100)
+    now = stream.now_playing
+    assert (now.name, now.seed, now.model, now.licence) == ("fake-7", 7, "fake", "CC0")
+    assert now.tempo == 120.0
+
+
+def test_a_stinger_is_a_name_a_figure_or_a_list_of_degrees():
+    for stinger in ("jump", [0, 2, 4]):
+        plain, with_it = once(), once()
+        for stream in (plain, with_it):
+            stream.play(loops=-1)
+        with_it.stinger(stinger)
+        assert not np.array_equal(fill(with_it, 1), fill(plain, 1))
+
+
+@pytest.mark.parametrize(
+    ("what", "wrong"),
+    [
+        ("intensity", 1.1),
+        ("intensity", float("nan")),
+        ("tempo", 0.0),
+        ("tempo", "fast"),
+        ("transpose", 1.5),
+        ("volume", -0.1),
+        ("instrument", "kazoo"),
+        ("instrument", {"treble": "piano"}),
+    ],
+)
+def test_a_wrong_setting_is_refused_and_changes_nothing(what, wrong):
+    stream = once()
+    before = getattr(stream, what)
+    with pytest.raises(InvalidSetting):
+        setattr(stream, what, wrong)
+    assert getattr(stream, what) == before
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda s: s.transition("no such scene"),
+        lambda s: s.transition("calm", at="soon"),
+        lambda s: s.stinger("no such stinger"),
+        lambda s: s.play(loops=-2),
+        lambda s: s.seek(),
+        lambda s: s.seek(1.0, bars=2),
+        lambda s: s.queue(-1),
+        lambda s: s.load(None),
+        lambda s: s.fill(-1),
+    ],
+)
+def test_a_wrong_call_raises_where_it_was_made_and_changes_nothing(call):
+    stream, plain = once(), once()
+    for one in (stream, plain):
+        one.play(loops=-1)
+    with pytest.raises(PianoganError):
+        call(stream)
+    np.testing.assert_array_equal(fill(stream, 1), fill(plain, 1))
+
+
+def test_a_missing_model_is_named_before_anything_plays():
+    with pytest.raises(ModelNotFound, match="no-such-model"):
+        Stream(model="no-such-model")
+    with pytest.raises(ModelNotFound):
+        Stream(5, model="no-such-model")
+    assert Stream(make_piece(1), model="no-such-model").fill(10).shape == (10, 2)
+
+
+def test_a_saved_state_goes_on_at_the_very_frame():
+    stream = endless()
+    stream.play()
+    fill(stream, 3)
+    stream.transition(make_piece(9), at="now", fade_beats=0)
+    stream.tempo = 1.25
+    fill(stream, 5)
+    stream.fill(123)
+    saved = json.loads(json.dumps(stream.state()))
+    restored = Stream.restore(saved, model=Composer(FakeGenerator(), 7), rate=RATE)
+    restored.play()
+    assert restored.position == pytest.approx(stream.position)
+    assert restored.tempo == 1.25
+    # what rings from before the pre-roll apart, the very same samples
+    np.testing.assert_allclose(fill(restored, 2)[RATE // 10 :], fill(stream, 2)[RATE // 10 :], atol=2e-3)
+
+
+def test_a_saved_endless_state_names_its_pieces_by_seed_alone():
+    stream = endless(seed=7, mood="calm")
+    stream.play()
+    fill(stream, 2)
+    saved = stream.state()
+    assert saved["piece"] == {"seed": 7, "model": "fake"}
+    assert len(json.dumps(saved)) < 1500
+    restored = Stream.restore(saved, model=Composer(FakeGenerator(), 1), rate=RATE)
+    restored.play()
+    restored.fill(10)
+    assert restored.now_playing.seed == 7
+    assert restored.scene == "calm"
+
+
+def test_a_morph_walks_from_one_latent_to_another():
+    a, b = latent_of(1), latent_of(2)
+    np.testing.assert_array_equal(np.float32(morph(a, b, 0.0)), a)
+    np.testing.assert_array_equal(np.float32(morph(a, b, 1.0)), b)
+    middle = np.linalg.norm(morph(a, b, 0.5))
+    assert min(np.linalg.norm(a), np.linalg.norm(b)) * 0.9 < middle
+    with pytest.raises(InvalidLatent):
+        morph([0.0], b, 0.5)
