@@ -49,7 +49,7 @@ class Platform(Box):
 
 @dataclass(slots=True)
 class Item(Box):
-    """A sunflower that rises out of its block, then stands on it."""
+    """A sunflower that rises out of its block, wanders off it and takes root below."""
 
     rising: int = 24
 
@@ -202,10 +202,15 @@ def move_shot(shot: Shot, grid: Grid) -> bool:
 
 
 def move_item(item: Item, grid: Grid) -> None:
-    """Out of the block, then down to whatever is below."""
+    """Out of the block, along to its edge and down; there it waits."""
     if item.rising:
         item.rising -= 1
         item.y -= 26 / 24
-    elif not stands(grid, item):
+        item.vx = 0.0 if item.rising else 0.9
+        return
+    if item.vx and move_x(grid, item, item.vx):
+        item.vx = -item.vx
+    if not stands(grid, item):
         item.vy = pull(item.vy)
-        fall(grid, item, item.vy)
+        if fall(grid, item, item.vy):
+            item.vx = item.vy = 0.0

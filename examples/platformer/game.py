@@ -41,6 +41,8 @@ class Game:
     def _enter(self, name: str) -> None:
         """Make the level of that name the present one; one entered before goes on as it was left."""
         if name in self.worlds:
+            # another copy of this game may hold the same world
+            self.worlds[name] = self.worlds[name].copied()
             self.worlds[name].come_back()
         else:
             self.worlds[name] = World(self.levels[name])

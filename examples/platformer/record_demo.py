@@ -92,13 +92,15 @@ def _left(game: Game, origin: Game) -> bool:
 
 
 def _worth(game: Game) -> float:
-    """Way gained, points and health; in the boss's hall its health and nearness."""
+    """Way gained, points and sunflowers; in the boss's hall its health and nearness."""
     world, hero = game.world, game.world.hero
-    worth = hero.x + 0.5 * game.score + (500 if hero.powered else 0)
+    worth = 0.6 * game.score + (500 if hero.powered else 0)
+    near = [item for item in world.items if abs(item.cx - hero.cx) < 15 * TILE]
+    worth += 0 if hero.powered else sum(max(0.0, 700 - 1.6 * abs(item.cx - hero.cx)) for item in near)
     if world.boss is not None and world.arena:
-        worth = world.arena[0] + 0.5 * game.score + (500 if hero.powered else 0)
-        worth += 3000 * (3 - world.boss.health) - 0.1 * abs(hero.cx - world.boss.cx)
-    return worth
+        away = abs(hero.cx - world.boss.cx)
+        return worth + world.arena[0] + 3000 * (3 - world.boss.health) - 0.1 * away
+    return worth + hero.x
 
 
 def _best(found: list[Node]) -> list[Node]:
