@@ -13,7 +13,7 @@ import numpy as np
 from pianogan_bgm import arrange
 from pianogan_bgm.bus import finish, to_format
 from pianogan_bgm.errors import SoundError
-from pianogan_bgm.instruments import Block, Instrument, Tone, load, mix
+from pianogan_bgm.instruments import CREDITS, Block, Instrument, Tone, load, mix
 from pianogan_bgm.midi import read_midi
 from pianogan_bgm.piece import Piece
 
@@ -69,11 +69,12 @@ def write_audio(
     *,
     title: str | None = None,
     licence: str | None = None,
+    comment: str | None = None,
 ) -> int:
     """Write PCM to a .wav, .flac (both 16-bit) or .ogg (Vorbis) file; returns the frames written.
 
-    ``sound``: float32 (frames, 2) in -1 to 1, or blocks of it as they come. ``title`` and ``licence`` become
-    tags of the file. The file appears whole or not at all. Raises :class:`SoundError` for another ending
+    ``sound``: float32 (frames, 2) in -1 to 1, or blocks of it as they come. ``title``, ``licence`` and
+    ``comment`` (credits, say) become tags of the file. The file appears whole or not at all. Raises :class:`SoundError` for another ending
     or a file that cannot be written.
     """
     import soundfile
@@ -86,7 +87,7 @@ def write_audio(
     temporary = target.with_name(f".{uuid4().hex}{target.suffix.lower()}")
     try:
         with soundfile.SoundFile(temporary, "w", rate, 2, subtype=subtype) as file:
-            _tag(file, title, licence)
+            _tag(file, title=title, license=licence, comment=comment)
             frames = sum(_write(file, block) for block in _blocks(sound))
         os.replace(temporary, target)
     except soundfile.LibsndfileError as error:
@@ -96,11 +97,10 @@ def write_audio(
     return frames
 
 
-def _tag(file: Any, title: str | None, licence: str | None) -> None:
+def _tag(file: Any, **tags: str | None) -> None:
     from pianogan_bgm import __version__
 
-    tags = {"software": f"pianogan-bgm {__version__}", "title": title, "license": licence}
-    for name, text in tags.items():
+    for name, text in {"software": f"pianogan-bgm {__version__}", **tags}.items():
         if text:
             setattr(file, name, text)
 
@@ -125,4 +125,5 @@ def render_file(source: Path, target: Path, rate: int = DEFAULT_RATE, instrument
     """
     piece = read_midi(source).piece()
     blocks = render_blocks(piece, rate, instrument)
-    return write_audio(target, blocks, rate, title=source.stem, licence=piece.licence) / rate
+    credit = CREDITS.get(instrument)
+    return write_audio(target, blocks, rate, title=source.stem, licence=piece.licence, comment=credit) / rate

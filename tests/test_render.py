@@ -153,6 +153,8 @@ def test_the_command_turns_a_midi_file_into_sound(tmp_path, capsys):
     data, rate = soundfile.read(target)
     assert rate == 8000
     assert len(data) > step_to_frame(16, 8000, 120.0)
+    with soundfile.SoundFile(target) as file:
+        assert "Alexander Holm" in file.comment
 
 
 def test_the_command_says_in_one_line_what_is_wrong(tmp_path, capsys):

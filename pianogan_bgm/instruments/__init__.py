@@ -17,11 +17,13 @@ from pianogan_bgm.instruments.tones import Block, Instrument, Tone, mix
 
 NAMES: Final = ("piano", "music_box", "electric_piano", "chip_square", "chip_triangle")
 """What :func:`load` knows."""
+CREDITS: Final = {"piano": "Piano: Salamander Grand Piano by Alexander Holm, CC BY 3.0"}
+"""What has to be said where an instrument is heard; the others need nothing."""
 RATES: Final = (8000, 192000)
 
 _loading = threading.Lock()
 
-__all__ = ["NAMES", "Block", "Instrument", "Tone", "load", "mix"]
+__all__ = ["CREDITS", "NAMES", "Block", "Instrument", "Tone", "load", "mix"]
 
 
 def load(name: str, rate: int) -> Instrument:

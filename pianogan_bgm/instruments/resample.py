@@ -46,9 +46,14 @@ def resample(source: Pcm16, step: float, frames: int) -> Pcm16:
         position = np.arange(begin, min(begin + CHUNK, frames)) * step
         whole = position.astype(np.intp)
         phase = ((position - whole) * PHASES).astype(np.intp)
-        total = np.zeros(len(position), dtype=np.complex64)
-        for tap, weights in enumerate(kernel):
-            total += padded[whole + (tap + 1)] * weights[phase]
+        total, part = np.zeros((2, len(position)), dtype=np.complex64)
+        weight = np.empty(len(position), dtype=np.float32)
+        for weights in kernel:
+            whole += 1
+            padded.take(whole, out=part, mode="clip")  # never out of range; this mode needs no copy
+            weights.take(phase, out=weight, mode="clip")
+            part *= weight
+            total += part
         values = np.rint(total.view(np.float32).reshape(-1, 2))
         result[begin : begin + len(position)] = np.clip(values, -32768, 32767)
     return result
