@@ -19,6 +19,7 @@ from pianogan_bgm.piece import Piece
 
 DEFAULT_RATE: Final = 44100
 BLOCK: Final = 65536
+WRITE_BLOCK: Final = 8192
 SUBTYPES: Final = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS"}
 """File endings :func:`write_audio` knows, and how each stores its samples."""
 
@@ -74,8 +75,8 @@ def write_audio(
     """Write PCM to a .wav, .flac (both 16-bit) or .ogg (Vorbis) file; returns the frames written.
 
     ``sound``: float32 (frames, 2) in -1 to 1, or blocks of it as they come. ``title``, ``licence`` and
-    ``comment`` (credits, say) become tags of the file. The file appears whole or not at all. Raises :class:`SoundError` for another ending
-    or a file that cannot be written.
+    ``comment`` (credits, say) become tags of the file. The file appears whole or not at all. Raises
+    :class:`SoundError` for another ending or a file that cannot be written.
     """
     import soundfile
 
@@ -108,8 +109,8 @@ def _tag(file: Any, **tags: str | None) -> None:
 def _blocks(sound: Block | Iterable[Block]) -> Iterator[Block]:
     # libsndfile's Vorbis encoder wants a stack as large as what it is given at once
     for block in [sound] if isinstance(sound, np.ndarray) else sound:
-        for at in range(0, len(block), BLOCK):
-            yield block[at : at + BLOCK]
+        for at in range(0, len(block), WRITE_BLOCK):
+            yield block[at : at + WRITE_BLOCK]
 
 
 def _write(file: Any, block: Block) -> int:
