@@ -378,7 +378,9 @@ class Engine:
                 self._tell(event)
             self._told = cursor + 1
         silent = self.conductor.silent_from()
-        if silent is not None and silent <= cursor and not self.requests:
+        # the device may be a little behind the estimate: let it read the end too
+        played_out = cursor - round(REACTION_SECONDS * self.sink.rate)
+        if silent is not None and silent <= played_out and not self.requests:
             self._frontier = max(self._frontier, cursor, self._last_at)
             self.sink.stop()
             self.pulse = None

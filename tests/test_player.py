@@ -1,0 +1,182 @@
+"""BackgroundMusic with the real pygame on SDL's dummy device: that the wiring holds, not how fast it is."""
+
+import os
+import threading
+import time
+
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+os.environ["SDL_AUDIODRIVER"] = "dummy"
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+
+import pygame
+import pytest
+from music_fakes import FakeGenerator, make_piece
+
+from pianogan_bgm import BackgroundMusic, Scene
+from pianogan_bgm.composer import Composer
+from pianogan_bgm.errors import InvalidSetting, ModelNotFound
+
+PATIENCE = 20.0
+
+
+@pytest.fixture
+def mixer():
+    pygame.mixer.init(8000, -16, 2, 256, allowedchanges=0)
+    yield pygame.mixer
+    pygame.quit()
+
+
+@pytest.fixture
+def music(mixer):
+    with BackgroundMusic(make_piece(1), instrument="chip_triangle") as player:
+        yield player
+
+
+def wait_for(condition):
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.005)
+
+
+def our_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "pianogan-bgm"]
+
+
+def test_play_sounds_on_a_channel_above_the_games(music, mixer):
+    music.play(loops=-1)
+    wait_for(lambda: music.now_playing is not None)
+    assert mixer.get_num_channels() == 9
+    assert mixer.Channel(8).get_busy()
+    assert not any(mixer.Channel(n).get_busy() for n in range(8))
+    assert music.get_busy()
+    assert not music.silent
+
+
+def test_calls_before_play_and_after_close_are_harmless(mixer):
+    music = BackgroundMusic(make_piece(1))
+    for _ in range(2):
+        music.stop()
+        music.pause()
+        music.unpause()
+        music.duck()
+        music.fadeout(10)
+        music.seek(1.0)
+        assert not music.now_playing
+        assert music.beat_phase == 0.0
+        music.close()
+    assert our_threads() == []
+
+
+def test_the_thread_ends_with_the_player(mixer):
+    before = our_threads()
+    music = BackgroundMusic(make_piece(1), instrument="chip_triangle")
+    music.play(loops=-1)
+    wait_for(music.get_busy)
+    assert len(our_threads()) == len(before) + 1
+    del music
+    wait_for(lambda: our_threads() == before)
+
+
+def test_stop_gives_the_channel_back(music, mixer):
+    music.play(loops=-1)
+    wait_for(lambda: music.now_playing is not None)
+    music.stop()
+    wait_for(lambda: not music.get_busy())
+    assert not mixer.Channel(8).get_busy()
+    music.play()
+    wait_for(lambda: music.now_playing is not None)
+
+
+def test_pause_holds_the_place(music):
+    music.play(loops=-1)
+    wait_for(lambda: music.position > 0.1)
+    music.pause()
+    wait_for(lambda: not music.get_busy())
+    held = music.position
+    time.sleep(0.15)
+    assert music.position == held
+    music.unpause()
+    wait_for(lambda: music.position > held + 0.05)
+
+
+def test_events_are_posted_to_pygames_queue(music):
+    pygame.display.init()
+    pygame.display.set_mode((10, 10))
+    kind = music.event_type
+    assert kind >= pygame.USEREVENT
+    music.play(loops=-1)
+    found = []
+
+    def enough():
+        found.extend(event for event in pygame.event.get() if event.type == kind)
+        return len([event for event in found if event.kind == "beat"]) >= 3
+
+    wait_for(enough)
+    beats = [(event.bar, event.beat) for event in found if event.kind == "beat"]
+    assert beats[:3] == [(1, 1), (1, 2), (1, 3)]
+    assert found[0].kind == "piece"
+
+
+def test_listeners_hear_and_one_that_fails_harms_nothing(music):
+    beats = []
+    music.on("beat", beats.append)
+
+    def broken(event):
+        raise KeyError("a bug in the game")
+
+    music.on("bar", broken)
+    music.play(loops=-1)
+    wait_for(lambda: len(beats) >= 3)
+    assert any("a bug in the game" in message for message in music.stats.errors)
+    with pytest.raises(InvalidSetting):
+        music.on("drum", beats.append)
+
+
+def test_endless_play_and_transitions_with_scenes(mixer):
+    scenes = {"battle": Scene(piece=make_piece(2), tempo=1.5)}
+    model = Composer(FakeGenerator(), 3)
+    with BackgroundMusic(mood="calm", model=model, instrument="chip_triangle", scenes=scenes) as music:
+        switches = []
+        music.on("transition", switches.append)
+        music.play(fade_ms=50)
+        wait_for(lambda: music.now_playing is not None)
+        assert music.now_playing.seed == 3
+        music.transition("battle", at="beat", fade_beats=0)
+        wait_for(lambda: switches)
+        assert switches[0].scene == "battle"
+        assert music.tempo == 1.5
+        assert music.stats.errors == []
+
+
+def test_a_state_can_be_saved_while_playing_and_restored(mixer):
+    model = Composer(FakeGenerator(), 3)
+    with BackgroundMusic(model=model, instrument="chip_triangle") as music:
+        music.play(start=3.0)
+        wait_for(lambda: music.position > 3.0)
+        saved = music.state()
+    with BackgroundMusic.restore(saved, model=Composer(FakeGenerator(), 9)) as again:
+        again.play()
+        wait_for(lambda: again.now_playing is not None)
+        assert again.now_playing.seed == 3
+        assert 3.0 < again.position < 3.0 + PATIENCE
+
+
+def test_a_missing_model_is_raised_from_the_constructor(mixer):
+    with pytest.raises(ModelNotFound, match="no-such-model"):
+        BackgroundMusic(model="no-such-model")
+
+
+def test_two_players_sound_at_once(mixer):
+    first = BackgroundMusic(make_piece(1), instrument="chip_triangle")
+    second = BackgroundMusic(make_piece(2), instrument="chip_square")
+    with first, second:
+        for music in (first, second):
+            music.play(loops=-1)
+        wait_for(lambda: first.position > 0.3 and second.position > 0.3)
+        assert mixer.Channel(8).get_busy()
+        assert mixer.Channel(9).get_busy()
+        first.stop()
+        wait_for(lambda: not first.get_busy())
+        assert second.get_busy()
+    assert our_threads() == []
