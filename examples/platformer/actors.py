@@ -213,4 +213,5 @@ def move_item(item: Item, grid: Grid) -> None:
     if not stands(grid, item):
         item.vy = pull(item.vy)
         if fall(grid, item, item.vy):
-            item.vx = item.vy = 0.0
+            item.vx = 0.0 if item.vy > 3 else item.vx
+            item.vy = 0.0
