@@ -11,6 +11,8 @@ from typing import Any
 
 import keras
 
+from training.distribution import current, share
+
 Loss = Callable[..., tuple[Any, dict[str, Any]]]
 
 
@@ -48,11 +50,27 @@ class GradientStep:
     def _tensorflow(self) -> Callable[..., dict[str, Any]]:
         import tensorflow as tf
 
-        @tf.function(reduce_retracing=True)
-        def step(*arrays: Any) -> dict[str, Any]:
+        strategy = current()
+
+        def slopes(*arrays: Any) -> tuple[Any, dict[str, Any]]:
             with tf.GradientTape() as tape:
                 loss, logs = self._loss(*arrays)
-            gradients = tape.gradient(loss, [v.value for v in self._trainable])
+            return tape.gradient(loss, [v.value for v in self._trainable]), logs
+
+        def averaged(*arrays: Any) -> Any:
+            """In each replica: its share of the batch, then the mean over all of them."""
+            context = tf.distribute.get_replica_context()
+            return context.all_reduce(tf.distribute.ReduceOp.MEAN, slopes(*map(share, arrays)))
+
+        @tf.function(reduce_retracing=True)
+        def step(*arrays: Any) -> dict[str, Any]:
+            if strategy is None:
+                gradients, logs = slopes(*arrays)
+            else:
+                same = strategy.run(averaged, args=arrays)
+                gradients, logs = tf.nest.map_structure(
+                    lambda value: strategy.experimental_local_results(value)[0], same
+                )
             self._optimizer.apply(gradients, self._trainable)
             return logs
 

@@ -44,31 +44,23 @@ def build_generator(width: float = 1.0, dtype: str | None = None) -> keras.Seque
     """
     low, middle, high = (channels(count, width) for count in (128, 256, 512))
     rows, columns = COARSE
-    return keras.Sequential(
-        [
-            keras.Input((LATENT,)),
-            layers.Dense(rows * columns * low, dtype=dtype),
-            layers.LeakyReLU(dtype=dtype),
-            layers.Reshape((rows, columns, low), dtype=dtype),
-            layers.Conv2D(middle, 5, padding="same", dtype=dtype),
-            layers.LeakyReLU(dtype=dtype),
-            *_doubled(middle, dtype),
-            *_doubled(middle, dtype),
-            *_doubled(middle, dtype),
-            layers.Conv2D(high, 5, padding="same", dtype=dtype),
-            layers.LeakyReLU(dtype=dtype),
-            layers.Conv2D(high, 5, padding="same", dtype=dtype),
-            layers.LeakyReLU(dtype=dtype),
-            layers.Conv2D(1, (7, 21), dtype=dtype),
-            layers.Activation("tanh", dtype=dtype or "float32"),
-        ],
-        name="generator",
-    )
-
-
-def _doubled(width: int, dtype: str | None) -> list[keras.Layer]:
-    grown = layers.Conv2DTranspose(width, 4, strides=2, padding="same", dtype=dtype)
-    return [grown, layers.LeakyReLU(dtype=dtype)]
+    stack: list[Any] = [
+        keras.Input((LATENT,)),
+        layers.Dense(rows * columns * low, name="dense", dtype=dtype),
+        layers.LeakyReLU(dtype=dtype),
+        layers.Reshape((rows, columns, low), dtype=dtype),
+        layers.Conv2D(middle, 5, padding="same", name="coarse", dtype=dtype),
+        layers.LeakyReLU(dtype=dtype),
+    ]
+    for i in range(3):
+        grow = layers.Conv2DTranspose(middle, 4, strides=2, padding="same", name=f"grow{i}", dtype=dtype)
+        stack += [grow, layers.LeakyReLU(dtype=dtype)]
+    for i in range(2):
+        fine = layers.Conv2D(high, 5, padding="same", name=f"fine{i}", dtype=dtype)
+        stack += [fine, layers.LeakyReLU(dtype=dtype)]
+    stack.append(layers.Conv2D(1, (7, 21), name="exit", dtype=dtype))
+    stack.append(layers.Activation("tanh", dtype=dtype or "float32"))
+    return keras.Sequential(stack, name="generator")
 
 
 def build_discriminator(width: float = 1.0, seed: int = 0) -> keras.Sequential:
@@ -77,11 +69,11 @@ def build_discriminator(width: float = 1.0, seed: int = 0) -> keras.Sequential:
     4,214,273 parameters at width 1.0. ``seed`` starts the dropout.
     """
     wide = channels(256, width)
-    stack: list[Any] = [keras.Input(ROLL.shape), layers.Conv2D(wide, 3), layers.LeakyReLU()]
-    for _ in range(4):
-        stack += [layers.Conv2D(wide, 4, strides=2), layers.LeakyReLU()]
-    stack += [layers.Flatten(), layers.Dropout(DROPOUT, seed=seed)]
-    stack += [layers.Dense(1), layers.Activation("sigmoid", dtype="float32")]
+    stack: list[Any] = [keras.Input(ROLL.shape), layers.Conv2D(wide, 3, name="entry"), layers.LeakyReLU()]
+    for i in range(4):
+        stack += [layers.Conv2D(wide, 4, strides=2, name=f"conv{i}"), layers.LeakyReLU()]
+    stack += [layers.Flatten(), layers.Dropout(DROPOUT, seed=seed, name="dropout")]
+    stack += [layers.Dense(1, name="answer"), layers.Activation("sigmoid", dtype="float32")]
     return keras.Sequential(stack, name="discriminator")
 
 

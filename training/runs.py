@@ -23,6 +23,7 @@ from tqdm import tqdm
 from pianogan_bgm.files import write_atomically
 from training.config import Config
 from training.corpus import sha256_of
+from training.distribution import is_chief, wait_for_all
 from training.pictures import sample_sheet
 
 
@@ -62,10 +63,13 @@ class Run:
         self.checkpoints = folder / "checkpoints"
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         (folder / "samples").mkdir(exist_ok=True)
-        self._board = _tensorboard(folder / "tensorboard")
+        self._writes = is_chief()
+        self._board = _tensorboard(folder / "tensorboard") if self._writes else None
 
     def log(self, stage: str, step: int, values: Mapping[str, Any]) -> None:
         """Append scalars to ``metrics.jsonl`` and TensorBoard."""
+        if not self._writes:
+            return
         row = {key: float(value) for key, value in values.items()}
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({"stage": stage, "step": step, **row}) + "\n")
@@ -74,6 +78,8 @@ class Run:
 
     def save(self, stage: Stage, step: int, best: float | None, *, suffix: str = "") -> None:
         """Write a checkpoint atomically."""
+        if not self._writes:
+            return
         arrays: dict[str, Any] = {name: np.asarray(variable) for name, variable in stage.variables().items()}
         meta = {"step": step, "best": best, "state": stage.state()}
         path = self.checkpoints / f"{stage.name}{suffix}.npz"
@@ -120,9 +126,12 @@ class Run:
                 saved = time.monotonic()
         if not (self.checkpoints / f"{stage.name}-best.npz").exists():
             self.save(stage, stage.steps, self._validate(stage, stage.steps, None))
+        wait_for_all()
 
     def record(self, key: str, value: Any) -> None:
         """Set one entry of ``run.json``, atomically."""
+        if not self._writes:
+            return
         path = self.folder / "run.json"
         entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         entries[key] = value
@@ -144,7 +153,8 @@ class Run:
         metrics = stage.validate()
         self.log(stage.name, step, {f"validation_{key}": value for key, value in metrics.items()})
         tqdm.write(f"{stage.name} {step}: " + " ".join(f"{k} {v:.3f}" for k, v in metrics.items()))
-        sample_sheet(stage.sheet(), self.folder / "samples" / f"{stage.name}-{step:06d}.png")
+        if self._writes:
+            sample_sheet(stage.sheet(), self.folder / "samples" / f"{stage.name}-{step:06d}.png")
         if best is None or metrics["score"] > best:
             best = metrics["score"]
             self.save(stage, step, best, suffix="-best")
@@ -153,7 +163,7 @@ class Run:
     def _forget_after(self, stage: str, step: int) -> None:
         """Drop log lines of steps that a resumed run takes again."""
         path = self.folder / "metrics.jsonl"
-        if not path.exists():
+        if not path.exists() or not self._writes:
             return
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         kept = [row for row in rows if row["stage"] != stage or row["step"] <= step]

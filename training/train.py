@@ -12,7 +12,8 @@ import keras
 import numpy as np
 
 from training.config import Config, InvalidConfig, load
-from training.corpus import Corpus
+from training.corpus import Corpus, DataError
+from training.distribution import distributed, is_chief
 from training.runs import Run, Stage, revision
 
 
@@ -50,7 +51,7 @@ def train(config: Config, corpus: Corpus, folder: Path) -> Run:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Command line; exit status 2 for a bad configuration."""
+    """Command line; exit status 2 for a bad configuration or corpus."""
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, help="prepared corpus, instead of the one the config names")
@@ -59,21 +60,25 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         config = load(args.config)
-    except InvalidConfig as error:
+        with distributed(config.distribute):
+            _begin(config, args)
+    except (InvalidConfig, DataError) as error:
         print(error, file=sys.stderr)
         return 2
-    folder = args.run or Path("runs") / config.name
-    if (folder / "checkpoints").exists() and not args.resume:
-        print(f"{folder} holds a run already: add --resume to go on with it", file=sys.stderr)
-        return 2
+    return 0
+
+
+def _begin(config: Config, args: argparse.Namespace) -> None:
+    folder: Path = args.run or Path("runs") / config.name
+    if is_chief() and (folder / "checkpoints").exists() and not args.resume:
+        raise InvalidConfig(f"{folder} holds a run already: add --resume to go on with it")
     if config.init_from and not list(Path(config.init_from).glob("checkpoints/*-best.npz")):
-        print(f"init_from: {config.init_from} holds no checkpoints/*-best.npz to start from", file=sys.stderr)
-        return 2
+        raise InvalidConfig(f"init_from: {config.init_from} holds no checkpoints/*-best.npz to start from")
     corpus = Corpus.load(args.data or Path(config.data))
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(args.config, folder / "config.toml")
+    if is_chief():
+        shutil.copyfile(args.config, folder / "config.toml")
     train(config, corpus, folder)
-    return 0
 
 
 if __name__ == "__main__":
