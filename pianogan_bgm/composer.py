@@ -47,6 +47,7 @@ class Composer:
         self._random = np.random.Generator(np.random.Philox(key=fresh_seed() if seed is None else seed))
         self._first = seed
         self._tunes: OrderedDict[Any, Tune] = OrderedDict()
+        self._ideas: dict[str | None, int] = {}
         self.recent: deque[int] = deque(maxlen=NO_REPEAT)
 
     @property
@@ -91,11 +92,21 @@ class Composer:
 
     def following(self, mood: str | None = None) -> Tune:
         """The next tune of endless music: of ``mood``, none of the last twelve."""
-        seed = self._following_seed(mood)
-        self.recent.append(seed)
-        return self.tune(seed)
+        seed = self._ideas.pop(mood, None)
+        return self.tune(self._following_seed(mood) if seed is None else seed)
+
+    def think(self, mood: str | None = None) -> Tune:
+        """Have what :meth:`following` will give next ready in memory."""
+        if mood not in self._ideas:
+            self._ideas[mood] = self._following_seed(mood)
+        return self.tune(self._ideas[mood])
 
     def _following_seed(self, mood: str | None) -> int:
+        seed = self._some_seed(mood)
+        self.recent.append(seed)
+        return seed
+
+    def _some_seed(self, mood: str | None) -> int:
         if self._first is not None:
             first, self._first = self._first, None
             return first

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 
 from pianogan_bgm import commands as c
-from pianogan_bgm.composer import Composer
+from pianogan_bgm.composer import Composer, Source
 from pianogan_bgm.conductor import Conductor, Event, Place
 from pianogan_bgm.instruments import Instrument, load
 from pianogan_bgm.instruments.tones import Block
@@ -33,8 +33,12 @@ COMMAND_SECONDS: Final = 1.0
 FIRST_SECONDS: Final = 0.2
 REACTION_SECONDS: Final = 0.1
 """From a command to its effect in the stream; more where rendering turns out to take longer."""
-COMMAND_PAUSE: Final = 0.05
-"""Seconds between two re-renderings, so that a setter called every frame costs little."""
+ROW_SECONDS: Final = 0.6
+"""Sound rendered with a command that follows another one closely: it will hardly be heard to its end."""
+ROW_PAUSE: Final = 0.3
+"""Seconds within which commands count as a row."""
+COMMAND_PAUSES: Final = (0.03, 0.1)
+"""Least and greatest pause between two re-renderings; between them four times as long as the last took."""
 LOOK_AGAIN: Final = 0.5
 """Seconds between looks for a mixer while there is none."""
 KEPT_SECONDS: Final = 2.0
@@ -89,6 +93,7 @@ class Control(Enum):
 
     PAUSE = "pause"
     UNPAUSE = "unpause"
+    WARM = "warm"
 
 
 @dataclass(slots=True)
@@ -145,7 +150,7 @@ class Engine:
     """The work behind :class:`~pianogan_bgm.player.BackgroundMusic`, tick by tick.
 
     ``find``: given the present sink, the one to use now (the same if nothing has changed). ``tell``: called
-    with every event when it is heard.
+    with every event when it is heard. ``first``: piece and mood that will probably be played first.
     """
 
     def __init__(
@@ -154,6 +159,7 @@ class Engine:
         find: Callable[[Sink], Sink],
         clock: Callable[[], float],
         tell: Callable[[Event], None],
+        first: tuple[Source | None, str | None] = (None, None),
     ) -> None:
         self.requests: deque[Request | Control] = deque()
         self.stats = Stats()
@@ -161,12 +167,15 @@ class Engine:
         self.paused = False
         self.journal: list[tuple[int, c.Command]] | None = None
         self._composer, self._find, self._clock, self._tell = composer, find, clock, tell
+        self._first = first
         self.sink: Sink = find(Silent())
-        self.conductor = Conductor(self.sink.rate, Band(self.sink.rate))
+        self._band = Band(self.sink.rate)
+        self.conductor = Conductor(self.sink.rate, self._band)
         self._frontier = 0
         self._told = 0
         self._last_at = 0
         self._next_commit = 0.0
+        self._committed = 0.0
         self._looked = clock()
         self._forgot = 0
 
@@ -220,7 +229,8 @@ class Engine:
     def _retune(self, rate: int, at: int, playing: bool) -> int:
         """A conductor of another rate that goes on from frame ``at`` of the present one; its frame."""
         here = self.conductor.place(at)
-        self.conductor = Conductor(rate, Band(rate), moved(here.state, at, rate))
+        self._band = Band(rate)
+        self.conductor = Conductor(rate, self._band, moved(here.state, at, rate))
         if playing and here.state.deck is not None:
             self._send(c.Seek(here.step), 0)
         self._told = self._last_at = self._forgot = 0
@@ -239,7 +249,10 @@ class Engine:
         waiting: list[c.Command] = []
         while self.requests:
             request = self.requests.popleft()
-            if isinstance(request, Control):
+            if request is Control.WARM:
+                if not self.requests:  # otherwise there is no time for it
+                    self._warm()
+            elif isinstance(request, Control):
                 self._commit(waiting)
                 waiting = []
                 self._hold(request is Control.PAUSE)
@@ -270,11 +283,14 @@ class Engine:
         if not self.sink.playing:
             self._begin(commands)
             return
+        began = self._clock()
         reaction = REACTION_SECONDS
         while not self._try(commands, reaction):
             self.stats.retries += 1
             reaction = min(1.7 * reaction, AHEAD_SECONDS)
-        self._next_commit = self._clock() + COMMAND_PAUSE
+        self._committed = now = self._clock()
+        shortest, longest = COMMAND_PAUSES
+        self._next_commit = now + min(max(4.0 * (now - began), shortest), longest)
 
     def _begin(self, commands: list[c.Command]) -> None:
         at = self._last_at = self._frontier
@@ -296,7 +312,8 @@ class Engine:
         if not self.sink.audible:
             self.conductor.advance(at + rate)
         else:
-            last = min(self._grid(at + round(COMMAND_SECONDS * rate)), self.sink.end)
+            seconds = ROW_SECONDS if self._in_a_row() else COMMAND_SECONDS
+            last = min(self._grid(at + round(seconds * rate)), self.sink.end)
             block = self.conductor.render(at, last - at)
             if not self.sink.rewrite(at, block, self._frontier, self._clock):
                 for turn in turns:
@@ -314,6 +331,15 @@ class Engine:
         if self.journal is not None:
             self.journal.append((at, command))
 
+    def _warm(self) -> None:
+        """Have ready what the first thing to play will need: tune, samples."""
+        source, mood = self._first
+        tune = self._composer.think(mood) if source is None else self._composer.tune(source)
+        trial = Conductor(self.sink.rate, self._band)
+        trial.send(c.Play(tune), 0)
+        if self.sink.audible:
+            trial.render(0, round(FIRST_SECONDS * self.sink.rate))
+
     # --- sound --------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
@@ -323,15 +349,20 @@ class Engine:
         if not self.sink.audible:
             self.conductor.advance(cursor + rate)
             self._frontier = cursor
-        elif self._frontier < min(cursor + round(AHEAD_SECONDS * rate), self.sink.end):
+        elif self._frontier < min(cursor + round(self._ahead() * rate), self.sink.end):
             self._slice()
-        if self.conductor.wants_piece is not None and (
-            not self.sink.audible or self._frontier > cursor + rate
-        ):
+        if not self.sink.audible or self._frontier > cursor + rate:  # time for other things
             self._compose()
         if cursor > self._forgot + rate:
             self._forgot = cursor
             self.conductor.forget(max(0, min(cursor, self._told) - round(KEPT_SECONDS * rate)))
+
+    def _in_a_row(self) -> bool:
+        return self._clock() < self._committed + ROW_PAUSE
+
+    def _ahead(self) -> float:
+        """Seconds to keep rendered: little while one command follows another."""
+        return ROW_SECONDS if self._in_a_row() else AHEAD_SECONDS
 
     def _slice(self) -> None:
         """Render up to the next line of the grid; what it is too late for stays silent and is counted."""
@@ -352,9 +383,11 @@ class Engine:
         return self.conductor.render(at, frames)
 
     def _compose(self) -> None:
-        """The next piece of endless music."""
+        """The next piece of endless music, if one is wanted."""
         at = max(self._frontier, self._last_at)
         after = self.conductor.wants_piece
+        if after is None:
+            return
         try:
             tune = self._composer.following(self.conductor.state_at(at).mood)
         except Exception as error:  # the present piece is repeated instead
@@ -396,7 +429,7 @@ class Engine:
             wait = min(wait, self._next_commit - now)
         if self.sink.audible:
             room = self._frontier + GRID <= self.sink.end
-            wait = min(wait, (self._frontier - cursor) / rate - AHEAD_SECONDS if room else 0.05)
+            wait = min(wait, (self._frontier - cursor) / rate - self._ahead() if room else 0.05)
         coming = self.conductor.events(self._told, cursor + rate)
         if coming:
             wait = min(wait, (coming[0].frame - cursor) / rate)

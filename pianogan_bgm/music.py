@@ -389,6 +389,10 @@ class Music(ABC):
         """As :attr:`volume`."""
         return self._volume
 
+    def set_pos(self, seconds: float) -> None:
+        """As :meth:`seek`, by the name ``pygame.mixer.music`` has for it."""
+        self.seek(seconds)
+
     # --- where the music is -------------------------------------------------------------------------
 
     @property

@@ -218,8 +218,10 @@ class BackgroundMusic(Music):
             except pygame.error as error:
                 log.warning("no sound: %s; keeping time silently", error)
         composer, tell = self._composer, _weak_tell(self)
-        self._worker = _Worker(lambda find: Engine(composer, find, perf_counter, tell))
+        source = self._piece, self._mood
+        self._worker = _Worker(lambda find: Engine(composer, find, perf_counter, tell, source))
         weakref.finalize(self, _Worker.close, self._worker)
+        self._worker.send(Control.WARM)
 
     def close(self) -> None:
         """Stop and end the thread; the player cannot be used afterwards. Done by itself at exit."""

@@ -28,6 +28,7 @@ RING_SECONDS: Final = 12.0
 PREROLL: Final = 48
 """Steps before a sought place whose notes may still ring there."""
 CUT_SECONDS: Final = 0.05
+GRADES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ def _start(state: State, deck: Deck, step: float, frame: int, fade_in: Ramp) -> 
     voices: Voices = ()
     for pos in range(max(0, first - PREROLL), first):
         start = frame - into + round((pos - whole) * pace)
-        voices += _strike(state, replace(deck, pos=pos), start, start)
+        voices += _strike(state, replace(deck, pos=pos), start)
     event = Event("piece", frame, piece=deck.tune.name, scene=state.scene, step=whole)
     return Out(state, voices, (event,))
 
@@ -353,11 +354,11 @@ def step(state: State) -> Out:
     state, voices, events = _turn(state, frame)
     state = _tempo_step(_fill(state), frame)
     if state.deck is not None:
-        voices += _strike(state, state.deck, frame, frame)
+        voices += _strike(state, state.deck, frame)
         events += _beats(state, state.deck, frame)
     for deck, until in state.leaving:
         if frame < until and deck.pos < deck.tune.steps:
-            voices += _strike(state, deck, frame, frame)
+            voices += _strike(state, deck, frame)
     voices += _cue_voices(state, frame)
     return Out(_onward(state, frame), voices, events)
 
@@ -517,17 +518,21 @@ def _beats(state: State, deck: Deck, frame: int) -> tuple[Event, ...]:
 # --- tones ----------------------------------------------------------------------------------------------
 
 
-def _strike(state: State, deck: Deck, frame: int, origin: int) -> Voices:
+def _strike(state: State, deck: Deck, frame: int) -> Voices:
     """Tones of the deck's present step, which begins at ``frame``."""
+    if deck.pos >= deck.tune.steps:
+        return ()
+    # notes follow the intensity in a few grades, the gains of the layers do so smoothly: a setter called
+    # every frame then changes few notes that were rendered already
+    intensity = round(state.intensity * GRADES) / GRADES
     found: list[tuple[Bus, Tone]] = []
-    for note in deck.tune.by_step[deck.pos] if deck.pos < deck.tune.steps else ():
-        if note.rank >= density(note.layer, state.intensity):
-            continue
-        bus = (deck.number, note.layer, state.instruments[note.layer])
-        tone = _tone(state, deck, note, origin)
-        found.append((bus, tone))
-        if note.layer == BASS and state.intensity > 0.75 and tone.pitch - 12 >= 21:
-            found.append((bus, replace(tone, pitch=tone.pitch - 12, gain=2.4 * (state.intensity - 0.75))))
+    for note in deck.tune.by_step[deck.pos]:
+        if note.rank < density(note.layer, intensity):
+            bus = (deck.number, note.layer, state.instruments[note.layer])
+            tone = _tone(state, deck, note, frame, intensity)
+            found.append((bus, tone))
+            if note.layer == BASS and intensity > 0.75 and tone.pitch >= 33:  # the octave below, too
+                found.append((bus, replace(tone, pitch=tone.pitch - 12, gain=2.4 * (intensity - 0.75))))
     return tuple(found)
 
 
@@ -540,12 +545,12 @@ def density(layer: int, intensity: float) -> float:
     return 0.3 + 1.5 * intensity
 
 
-def _tone(state: State, deck: Deck, note: TuneNote, frame: int) -> Tone:
+def _tone(state: State, deck: Deck, note: TuneNote, frame: int, intensity: float) -> Tone:
     pitch = fold(note.pitch + deck.shift + state.transpose)
     held = note.held
     if deck.loops:  # held over the loop's end, it is let go at the bar line and rings on over the join
         held = max(1, min(held, deck.tune.loop[1] - deck.pos))
-    velocity = max(1, min(127, round(note.velocity * (0.8 + 0.4 * state.intensity))))
+    velocity = max(1, min(127, round(note.velocity * (0.8 + 0.4 * intensity))))
     return Tone(frame, pitch, max(1, round(held * state.pace)), velocity)
 
 
