@@ -60,25 +60,25 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         config = load(args.config)
-        with distributed(config.distribute):
-            _begin(config, args)
+        folder: Path = args.run or Path("runs") / config.name
+        _check(config, folder, resume=args.resume)
+        corpus = Corpus.load(args.data or Path(config.data))
+        with distributed(config.distribute):  # returns once every worker has come this far
+            folder.mkdir(parents=True, exist_ok=True)
+            if is_chief():
+                shutil.copyfile(args.config, folder / "config.toml")
+            train(config, corpus, folder)
     except (InvalidConfig, DataError) as error:
         print(error, file=sys.stderr)
         return 2
     return 0
 
 
-def _begin(config: Config, args: argparse.Namespace) -> None:
-    folder: Path = args.run or Path("runs") / config.name
-    if is_chief() and (folder / "checkpoints").exists() and not args.resume:
+def _check(config: Config, folder: Path, *, resume: bool) -> None:
+    if (folder / "checkpoints").exists() and not resume:
         raise InvalidConfig(f"{folder} holds a run already: add --resume to go on with it")
     if config.init_from and not list(Path(config.init_from).glob("checkpoints/*-best.npz")):
         raise InvalidConfig(f"init_from: {config.init_from} holds no checkpoints/*-best.npz to start from")
-    corpus = Corpus.load(args.data or Path(config.data))
-    folder.mkdir(parents=True, exist_ok=True)
-    if is_chief():
-        shutil.copyfile(args.config, folder / "config.toml")
-    train(config, corpus, folder)
 
 
 if __name__ == "__main__":
