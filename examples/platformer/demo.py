@@ -1,7 +1,8 @@
 """The scripted player: buttons written down, step by step, from the title to victory.
 
-``demo.txt`` holds runs such as ``RX*45``: right and run, held for 45 steps. ``L`` and ``R`` are the ways, ``J``
-jump, ``X`` run, ``S`` start, ``-`` nothing. ``record_demo.py`` writes the file anew after a change of a level.
+``demo.txt`` holds runs such as ``RX*45``: right and run, held for 45 steps. ``L`` and ``R`` are the ways,
+``J`` jump, ``X`` run, ``S`` start, ``-`` nothing. ``record_demo.py`` writes the file anew after a change of a
+level.
 """
 
 from __future__ import annotations

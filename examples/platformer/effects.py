@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import cos, pi, sin
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 import pygame
 
@@ -43,6 +43,36 @@ class Points:
     life: int = 48
 
 
+class Burst(NamedTuple):
+    """Several sparks at once."""
+
+    kind: str
+    many: int
+    speed: float
+    life: int
+    weight: float = 0.03
+    lift: float = 0.0
+
+
+RINGS: Final = {
+    "coin": Burst("star", 6, 2.0, 22),
+    "sprout": Burst("star", 8, 2.2, 30),
+    "checkpoint": Burst("star", 8, 2.2, 30),
+    "power-up": Burst("petal", 14, 3.0, 46),
+    "boss hit": Burst("star", 18, 4.4, 50),
+    "boss beaten": Burst("star", 24, 5.2, 60),
+    "flag": Burst("petal", 18, 3.6, 60),
+}
+PUFFS: Final = {
+    "land": Burst("dust", 4, 1.1, 26, weight=0.0, lift=0.3),
+    "stomp": Burst("dust", 8, 1.8, 26, weight=0.0),
+    "brick": Burst("shard", 9, 3.0, 60, weight=0.22, lift=3.0),
+    "die": Burst("feather", 12, 2.4, 70, weight=0.05, lift=2.0),
+    "hurt": Burst("feather", 12, 2.4, 70, weight=0.05, lift=2.0),
+}
+SHAKES: Final = {"die": 6.0, "hurt": 6.0, "boss": 8.0, "boss hit": 10.0, "boss beaten": 12.0}
+
+
 class Effects:
     """All that flies at the moment. ``shake``: pixels by which the picture trembles."""
 
@@ -64,62 +94,32 @@ class Effects:
         for event in events:
             self._show(event)
 
-    def _show(self, event: Event) -> None:  # one short line for each kind
+    def _show(self, event: Event) -> None:
         x, y = event.x, event.y
         if event.value:
             self.points.append(Points(str(event.value), x, y - 12))
-        match event.kind:
-            case "coin":
-                self._ring("star", x, y, 6, 2.0, 22)
-            case "land":
-                self._puff("dust", x, y, 4, 1.1)
-            case "stomp":
-                self._puff("dust", x, y + 14, 8, 1.8)
-            case "brick":
-                self._puff("shard", x, y, 9, 3.0, lift=3.0, life=60)
-            case "sprout" | "checkpoint":
-                self._ring("star", x, y, 8, 2.2, 30)
-            case "power-up":
-                self._ring("petal", x, y, 14, 3.0, 46)
-            case "die" | "hurt":
-                self._puff("feather", x, y, 12, 2.4, lift=2.0, life=70, weight=0.05)
-                self.shake = 6.0
-            case "boss hit" | "boss beaten":
-                self._ring("star", x, y + 20, 18, 4.4, 50)
-                self.shake = 10.0
-            case "boss" | "level":
-                self.shake = 8.0 if event.kind == "boss" else 0.0
-            case "flag":
-                self._ring("petal", x, y, 18, 3.6, 60)
-            case "life":
-                self.points.append(Points("1 UP", x, y - 26, 70))
+        if event.kind == "life":
+            self.points.append(Points("1 UP", x, y - 26, 70))
+        if event.kind in ("level", "again"):
+            self.clear()
+        if event.kind in RINGS:
+            self._ring(RINGS[event.kind], x, y)
+        if event.kind in PUFFS:
+            self._puff(PUFFS[event.kind], x, y)
+        self.shake = max(self.shake, SHAKES.get(event.kind, 0.0))
 
-    def _ring(self, kind: str, x: float, y: float, count: int, speed: float, life: int) -> None:
-        for i in range(count):
-            way = 2 * pi * i / count
-            self.sparks.append(Spark(kind, x, y, speed * cos(way), speed * sin(way), life, life, 0.03))
+    def _ring(self, ring: Burst, x: float, y: float) -> None:
+        for i in range(ring.many):
+            way = 2 * pi * i / ring.many
+            vx, vy = ring.speed * cos(way), ring.speed * sin(way)
+            self.sparks.append(Spark(ring.kind, x, y, vx, vy, ring.life, ring.life, ring.weight))
 
-    def _puff(
-        self,
-        kind: str,
-        x: float,
-        y: float,
-        count: int,
-        speed: float,
-        *,
-        lift: float = 0.6,
-        life: int = 26,
-        weight: float = 0.12,
-    ) -> None:
-        dice = self._dice
-        for _ in range(count):
-            vx, vy = dice.uniform(-speed, speed), -dice.uniform(0, speed) - lift
-            heavy = weight if kind != "dust" else 0.0
-            self.sparks.append(Spark(kind, x + dice.uniform(-8, 8), y, vx, vy, life, life, heavy))
-
-    def petals(self, x: float, y: float) -> None:
-        """One petal that drifts down, for the happy end."""
-        self.sparks.append(Spark("petal", x, y, self._dice.uniform(-0.6, 0.6), 1.0, 220, 220, 0.0))
+    def _puff(self, puff: Burst, x: float, y: float) -> None:
+        for _ in range(puff.many):
+            vx = self._dice.uniform(-puff.speed, puff.speed)
+            vy = -self._dice.uniform(0, puff.speed) - puff.lift
+            at = x + self._dice.uniform(-8, 8)
+            self.sparks.append(Spark(puff.kind, at, y, vx, vy, puff.life, puff.life, puff.weight))
 
     def step(self) -> None:
         """One sixtieth of a second."""

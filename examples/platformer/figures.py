@@ -23,7 +23,9 @@ def pip(powered: bool) -> Frames:
     """Poses of the hero, looking right: stand, run, jump, fall, oops."""
     return {
         "stand": [_pip(powered, bob=b) for b in (0.0, 0.7)],
-        "run": [_pip(powered, step=s, bob=abs(sin(s)) * 1.5, flap=0.3) for s in (0.0, pi / 2, pi, 3 * pi / 2)],
+        "run": [
+            _pip(powered, step=s, bob=abs(sin(s)) * 1.5, flap=0.3) for s in (0.0, pi / 2, pi, 3 * pi / 2)
+        ],
         "jump": [_pip(powered, flap=1.0, tuck=3.0)],
         "fall": [_pip(powered, flap=0.6, tuck=1.0, scarf=-5.0)],
         "oops": [_pip(False, flap=1.0, shut=True)],
@@ -120,7 +122,9 @@ def _spiky(step: int) -> pygame.Surface:
         way = pi + (turn + 0.5) * pi / 7
         tip = (23 + 18.5 * cos(way), 28 + 21 * sin(way))
         a, b = way - 0.2, way + 0.2
-        pen.shape((250, 244, 226), (23 + 11 * cos(a), 28 + 12 * sin(a)), tip, (23 + 11 * cos(b), 28 + 12 * sin(b)))
+        pen.shape(
+            (250, 244, 226), (23 + 11 * cos(a), 28 + 12 * sin(a)), tip, (23 + 11 * cos(b), 28 + 12 * sin(b))
+        )
     for side in (-1, 1):
         pen.oval((240, 176, 96), 23 + side * 7 + step, 33.5 - (step == side) * 1.5, 9, 6)
     pen.oval((204, 52, 66), 23, 25, 28, 22)
@@ -160,7 +164,9 @@ def embers() -> list[pygame.Surface]:
 
 def _ember(lean: float) -> pygame.Surface:
     pen = Pen(38, 44)
-    pen.shape((244, 84, 40), (8, 24), (12 + lean, 12), (16, 17), (20 + lean, 4), (24, 16), (28 + lean, 11), (30, 24))
+    pen.shape(
+        (244, 84, 40), (8, 24), (12 + lean, 12), (16, 17), (20 + lean, 4), (24, 16), (28 + lean, 11), (30, 24)
+    )
     pen.disc((244, 84, 40), 19, 27, 12)
     pen.disc((255, 166, 48), 19, 29, 9)
     pen.disc((255, 226, 120), 19, 32, 5.5)
@@ -210,7 +216,11 @@ def _basso(step: float, *, arms: float = 0.0, mouth: float = 4.0, dazed: bool = 
 def _bass_clef(pen: Pen, x: float, y: float) -> None:
     ink = (104, 84, 150)
     pen.disc(ink, x - 6, y - 4, 3)
-    pen.line(ink, [(x - 7, y - 6), (x - 3, y - 9), (x + 3, y - 8), (x + 5, y - 3), (x + 2, y + 4), (x - 5, y + 9)], 2.6)
+    pen.line(
+        ink,
+        [(x - 7, y - 6), (x - 3, y - 9), (x + 3, y - 8), (x + 5, y - 3), (x + 2, y + 4), (x - 5, y + 9)],
+        2.6,
+    )
     pen.disc(ink, x + 10, y - 6, 1.8)
     pen.disc(ink, x + 10, y + 1, 1.8)
 

@@ -69,7 +69,7 @@ class Game:
             case "title" | "game over" | "victory":
                 return self._wait(start)
             case "card":
-                return self._show("play") if self.age >= CARD_STEPS or start and self.age > 20 else []
+                return self._show("play") if self.age >= CARD_STEPS or (start and self.age > 20) else []
             case "paused":
                 return [*self._show("play"), Event("unpause", 0, 0)] if start else []
             case "play":

@@ -1,7 +1,7 @@
 """The player's figure: how it runs and jumps. Pure.
 
-The jump forgives: *coyote time* still takes a jump shortly after the edge, the *jump buffer* takes one pressed
-shortly before landing, and letting go of the button early makes it lower.
+The jump forgives: *coyote time* still takes a jump shortly after the edge, the *jump buffer* takes one
+pressed shortly before landing, and letting go of the button early makes it lower.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, Protocol
 
 import pygame
 
@@ -16,12 +16,20 @@ ROLL_STEPS: Final = 96
 """Sixteenths of music that the piano roll shows: six bars."""
 
 
-class RollNote(NamedTuple):
+class RollNote(Protocol):
     """A note for the piano roll: first step, MIDI pitch, steps held."""
 
-    start: int
-    pitch: int
-    length: int
+    @property
+    def start(self) -> int:
+        """Step at which it is struck."""
+
+    @property
+    def pitch(self) -> int:
+        """MIDI number."""
+
+    @property
+    def length(self) -> int:
+        """Steps it is held."""
 
 
 class Type:
@@ -44,7 +52,9 @@ class Type:
         font = self._fonts.setdefault(size, pygame.font.Font(None, size))
         edge = 1 if size < 30 else 2
         ink, face = font.render(text, True, INK), font.render(text, True, color)
-        line = pygame.Surface((face.get_width() + 2 * edge, face.get_height() + 2 * edge + 1), pygame.SRCALPHA)
+        line = pygame.Surface(
+            (face.get_width() + 2 * edge, face.get_height() + 2 * edge + 1), pygame.SRCALPHA
+        )
         for dx in range(2 * edge + 1):
             for dy in range(2 * edge + 2):
                 line.blit(ink, (dx, dy))
@@ -76,12 +86,14 @@ class ScoreLine:
         for y in range(30):
             self._bar.fill((24, 16, 44, 120 - 4 * y), (0, y, 640, 1))
 
-    def draw(self, target: pygame.Surface, area: str, lives: int, coins: int, score: int, seconds: int) -> None:
+    def draw(
+        self, target: pygame.Surface, area: str, lives: int, coins: int, score: int, seconds: int
+    ) -> None:
         """The line as it stands; the last seconds blink."""
         put = self._letters.put
         target.blit(self._bar, (0, 0))
         target.blit(self._face, (8, 2))
-        put(target, f"× {lives}", 22, (36, 6))
+        put(target, f"x {lives}", 22, (36, 6))
         target.blit(self._coin, (84, 3))
         put(target, f"{coins:02}", 22, (109, 6))
         put(target, area, 22, (320, 6), (222, 232, 255), "midtop")
@@ -111,7 +123,9 @@ class PianoRoll:
         pygame.draw.rect(self._panel, (24, 16, 44, 214), ((0, 0), ROLL_BOX.size), border_radius=8)
         pygame.draw.rect(self._panel, (150, 130, 200), ((0, 0), ROLL_BOX.size), 2, border_radius=8)
 
-    def draw(self, target: pygame.Surface, notes: Sequence[RollNote], step: float, beats_per_bar: int) -> None:
+    def draw(
+        self, target: pygame.Surface, notes: Sequence[RollNote], step: float, beats_per_bar: int
+    ) -> None:
         """``notes`` about ``step`` of the piece; the playhead stands a quarter of the way across."""
         target.blit(self._panel, ROLL_BOX)
         inner = ROLL_BOX.inflate(-12, -12)
@@ -140,7 +154,9 @@ class PianoRoll:
         colors: tuple[Color, ...] = ((96, 150, 246), (110, 214, 190), (255, 178, 84))
         color = colors[0 if note.pitch < 52 else 1 if note.pitch < 68 else 2]
         rect = pygame.Rect(round(inner.left + x), round(y), max(3, round(note.length * scale) - 1), 4)
-        pygame.draw.rect(target, WHITE if sounding else color, rect.inflate(2, 2) if sounding else rect, border_radius=2)
+        pygame.draw.rect(
+            target, WHITE if sounding else color, rect.inflate(2, 2) if sounding else rect, border_radius=2
+        )
 
 
 def panel(w: int, h: int) -> pygame.Surface:

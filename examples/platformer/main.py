@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -145,10 +146,12 @@ def press(key: int, soundtrack: Soundtrack) -> None:
 def open_window() -> pygame.Surface:
     """A window that scales the picture to any size, with black bars where the shape differs."""
     pygame.display.set_caption("Pip's Overture")
-    try:
-        return pygame.display.set_mode((WIDTH, HEIGHT), pygame.SCALED | pygame.RESIZABLE)
-    except pygame.error:  # no renderer, as without a screen
-        return pygame.display.set_mode((WIDTH, HEIGHT))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pygame's about a slow renderer, which is fast enough for this
+        try:
+            return pygame.display.set_mode((WIDTH, HEIGHT), pygame.SCALED | pygame.RESIZABLE)
+        except pygame.error:  # no renderer, as without a screen
+            return pygame.display.set_mode((WIDTH, HEIGHT))
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:

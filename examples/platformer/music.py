@@ -17,11 +17,12 @@ from typing import Any, Final
 
 import pygame
 
+from danger import danger
 from game import Game
 from pianogan_bgm import BackgroundMusic, Figure, PianoganError, Piece, Rule, Scene
 from recorder import Recorder
 from view import Heard
-from world import Event, danger
+from world import Event
 
 # What each part of the game sounds like. A mood chooses the pieces; the rest is how they are played.
 # ``hold``: the meadow's music waits while we are in the cave and goes on where it was left.
@@ -45,7 +46,7 @@ RULES: Final = {
 
 # What happens in the game becomes a short figure in the music's key, on its grid. The engine brings some;
 # a list of scale degrees (0 = tonic) makes another.
-STINGERS: Final = {
+STINGERS: Final[dict[str, str | Figure]] = {
     "coin": "coin",
     "power-up": "power-up",
     "hurt": "hurt",
@@ -243,7 +244,7 @@ def scene_of(game: Game) -> str:
     if game.screen in ("title", "victory"):
         return game.screen
     king = game.world.boss
-    if king is not None and king.mood not in ("asleep", "beaten"):
+    if king is not None and king.mood != "asleep":
         return "boss"
     return game.world.level.theme
 
@@ -271,4 +272,6 @@ def _with_playlist(scenes: dict[str, Scene], folder: Path) -> dict[str, Scene]:
     if not files:
         raise FileNotFoundError(f"{folder}: no MIDI files (*.mid) to play")
     pieces = [read_midi(file).piece() for file in files]
-    return {name: replace(scene, piece=pieces[i % len(pieces)]) for i, (name, scene) in enumerate(scenes.items())}
+    return {
+        name: replace(scene, piece=pieces[i % len(pieces)]) for i, (name, scene) in enumerate(scenes.items())
+    }

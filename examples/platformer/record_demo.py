@@ -26,7 +26,7 @@ LOWEST_FLOOR: Final = 10 * TILE
 """No level has ground further down: who is below will not come back."""
 WAYS: Final = tuple(
     Buttons(right=right, left=left, jump=jump, run=run)
-    for left, right, run in ((0, 1, 1), (0, 1, 0), (0, 0, 0), (1, 0, 0))
+    for left, right, run in ((False, True, True), (False, True, False), (False,) * 3, (True, False, False))
     for jump in (False, True)
 )
 

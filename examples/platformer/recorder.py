@@ -1,4 +1,4 @@
-"""The soundtrack into a file instead of the loudspeaker, in the game's time: a step gives a sixtieth second."""
+"""The soundtrack into a file instead of the loudspeaker, in the game's time: each step a sixtieth second."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""What lies behind a level: sky, hills and clouds; crystals; the walls of the castle. Layers move in parallax."""
+"""What lies behind a level: sky, hills, clouds; crystals; castle walls. Layers move in parallax."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import pi, sin
 from random import Random
 from typing import Final
@@ -79,7 +80,7 @@ def bands(*stops: tuple[float, Color], count: int = 30) -> pygame.Surface:
     sky = pygame.Surface((WIDTH, HEIGHT))
     for band in range(count):
         part = (band + 0.5) / count
-        for (a, first), (b, last) in zip(stops, stops[1:], strict=False):
+        for (a, first), (b, last) in pairwise(stops):
             if a <= part <= b:
                 color = mix(first, last, (part - a) / (b - a))
         sky.fill(color, (0, band * HEIGHT // count, WIDTH, HEIGHT // count + 1))
@@ -107,7 +108,9 @@ def _height(x: float, base: float, waves: tuple[tuple[int, float, float], ...]) 
 
 
 def _meadow() -> Scenery:
-    sky = bands((0.0, (88, 176, 236)), (0.55, (168, 222, 246)), (0.85, (255, 240, 206)), (1.0, (255, 226, 190)))
+    sky = bands(
+        (0.0, (88, 176, 236)), (0.55, (168, 222, 246)), (0.85, (255, 240, 206)), (1.0, (255, 226, 190))
+    )
     pygame.draw.circle(sky, (255, 246, 206), (520, 74), 46)
     pygame.draw.circle(sky, (255, 252, 232), (520, 74), 36)
     far = _strip(190)
@@ -165,13 +168,15 @@ def _cave() -> Scenery:
             h = dice.uniform(40, 130) * size
             pen.shape(color, (x - w / 2, 0), (x + w / 2, 0), (x + w * 0.08, h), (x - w * 0.08, h))
             x, h = dice.uniform(20, PERIOD - 20), dice.uniform(40, 110) * size
-            pen.shape(color, (x - w / 2, 360), (x + w / 2, 360), (x + w * 0.1, 330 - h), (x - w * 0.1, 330 - h))
+            pen.shape(
+                color, (x - w / 2, 360), (x + w / 2, 360), (x + w * 0.1, 330 - h), (x - w * 0.1, 330 - h)
+            )
     lights = []
     for i in range(11):
         x, y = 60 + i * PERIOD / 11 + dice.uniform(-30, 30), dice.uniform(210, 285)
-        color: Color = ((96, 226, 226), (190, 130, 246), (246, 140, 200))[i % 3]
-        _crystals(near, x, y, color, dice.uniform(0.8, 1.3))
-        dim = mix((0, 0, 0), color, 0.32)
+        hue: Color = ((96, 226, 226), (190, 130, 246), (246, 140, 200))[i % 3]
+        _crystals(near, x, y, hue, dice.uniform(0.8, 1.3))
+        dim = mix((0, 0, 0), hue, 0.32)
         lights.append(Light(x, y - 10, glow(46, dim), 0.4, steady=True))
         lights.append(Light(x, y - 10, glow(60, dim), 0.4))
     return Scenery(sky, [Layer(far.done(0), 0.2), Layer(near.done(0), 0.4)], [], lights)
@@ -182,7 +187,13 @@ def _crystals(pen: Pen, x: float, y: float, color: Color, s: float) -> None:
         tip = (x + lean * tall * s, y - tall * s)
         foot = x + lean * 14 * s
         wide = 6 * s
-        pen.shape(mix(color, INK, 0.35), (foot - wide, y + 6), (foot + wide, y + 6), (tip[0] + wide, tip[1] + 8 * s), tip)
+        pen.shape(
+            mix(color, INK, 0.35),
+            (foot - wide, y + 6),
+            (foot + wide, y + 6),
+            (tip[0] + wide, tip[1] + 8 * s),
+            tip,
+        )
         pen.shape(color, (foot - wide, y + 6), (foot, y + 6), tip, (tip[0] - wide, tip[1] + 9 * s))
 
 
@@ -196,11 +207,11 @@ def _castle() -> Scenery:
     for i in range(8):
         _tower(far, 80 + i * 160, 150 + 50 * (i % 3), (98, 48, 92))
     wall = _strip(HEIGHT)
-    wall.box((60, 48, 80), 0, 0, PERIOD, HEIGHT)
+    wall.box((52, 40, 72), 0, 0, PERIOD, HEIGHT)
     for row in range(24):
         for column in range(33):
             x = column * 40 - (20 if row % 2 else 0)
-            wall.box((68, 55, 90), x + 1.5, row * 15 + 1.5, 37, 12, 2)
+            wall.box((60, 47, 82), x + 1.5, row * 15 + 1.5, 37, 12, 2)
     lights = []
     for i in range(4):
         x = 160 + i * 320

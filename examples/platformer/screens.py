@@ -16,7 +16,13 @@ from scenery import HEIGHT, WIDTH, Scenery
 Poses = dict[str, dict[int, list[pygame.Surface]]]
 
 NAME: Final = "PIP'S OVERTURE"
-RAINBOW: Final[tuple[Color, ...]] = ((255, 96, 96), (255, 168, 66), (255, 220, 84), (120, 216, 120), (96, 176, 255))
+RAINBOW: Final[tuple[Color, ...]] = (
+    (255, 96, 96),
+    (255, 168, 66),
+    (255, 220, 84),
+    (120, 216, 120),
+    (96, 176, 255),
+)
 
 
 class Screens:
@@ -45,7 +51,9 @@ class Screens:
         picture = self._pips["run"][1][tick // 5 % 4]
         target.blit(picture, picture.get_rect(midbottom=(150, 303 - hop * (tick // 70 % 2))))
         self._name(target, 112, tick, pulse)
-        self._letters.put(target, "a little run in three movements", 26, (320, 148), (255, 250, 226), "center")
+        self._letters.put(
+            target, "a little run in three movements", 26, (320, 148), (255, 250, 226), "center"
+        )
         if tick // 32 % 2 == 0 or pulse > 0.6:
             self._letters.put(target, "press ENTER or START", 30, (320, 212), GOLD, "center")
         keys = "arrows: run   X or shift: faster   space: jump   P: pause   F: full screen"
@@ -87,12 +95,12 @@ class Screens:
         """The name of an area, sliding in."""
         slide = max(0, 18 - game.age) * 26
         target.blit(self._board, self._board.get_rect(center=(320 - slide, 170)))
-        number = "I II III".split()[sorted(game.levels).index(game.world.level.name)]
+        number = ["I", "II", "III"][sorted(game.levels).index(game.world.level.name) % 3]
         self._letters.put(target, f"Movement {number}", 24, (320 - slide, 132), GOLD, "center")
         self._letters.put(target, game.world.level.title, 42, (320 - slide, 168), WHITE, "center")
         face = self._pips["stand"][1][0]
         target.blit(face, face.get_rect(center=(300 - slide, 208)))
-        self._letters.put(target, f"× {game.lives}", 26, (342 - slide, 212), WHITE, "center")
+        self._letters.put(target, f"x {game.lives}", 26, (342 - slide, 212), WHITE, "center")
 
     def _victory(self, target: pygame.Surface, game: Game, tick: int, pulse: float) -> None:
         target.blit(self._shade, (0, 0))

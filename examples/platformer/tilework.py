@@ -28,7 +28,7 @@ class Ground:
 GROUNDS: Final[dict[str, Ground]] = {
     "meadow": Ground((92, 190, 84), (150, 222, 104), (196, 136, 84), (172, 114, 70)),
     "cave": Ground((82, 148, 156), (126, 196, 190), (74, 72, 116), (60, 58, 98)),
-    "castle": Ground((136, 128, 148), (176, 168, 184), (104, 94, 120), (86, 76, 104)),
+    "castle": Ground((172, 164, 190), (214, 206, 226), (132, 120, 156), (116, 104, 140)),
 }
 
 
@@ -55,7 +55,13 @@ class Tiles:
         else:
             dice = Random(kind)
             for _ in range(3):
-                pen.oval(c.pebble, dice.uniform(6, 24), dice.uniform(12, 26), dice.uniform(4, 9), dice.uniform(3, 6))
+                pen.oval(
+                    c.pebble,
+                    dice.uniform(6, 24),
+                    dice.uniform(12, 26),
+                    dice.uniform(4, 9),
+                    dice.uniform(3, 6),
+                )
         if left:
             pen.box(mix(c.earth, INK, 0.25), 0, 0, 4, TILE)
             pen.box(INK, 0, 0, 1.6, TILE)

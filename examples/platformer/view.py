@@ -189,7 +189,9 @@ class View:
 
     def _draw_items(self, target: pygame.Surface, world: World, camera: float) -> None:
         for item in world.items:
-            target.blit(self._sunflower, self._sunflower.get_rect(midbottom=(item.cx - camera, item.bottom + 2)))
+            target.blit(
+                self._sunflower, self._sunflower.get_rect(midbottom=(item.cx - camera, item.bottom + 2))
+            )
         for board in world.platforms:
             target.blit(self._board, (board.x - camera - 2, board.y - 2))
         for shot in world.shots:
@@ -233,8 +235,12 @@ class View:
             if hero.safe // 4 % 2:
                 return
             picture = self._pose(hero)
-        if game.screen == "clear":
-            x += min(game.age, 60) * 0.5
+        if game.screen == "clear":  # down the pole, then on to the right
+            ground = (game.world.level.first("F") or game.world.checkpoint).row * TILE + TILE + 1
+            foot = min(float(ground), foot + 4.0 * game.age)
+            x += max(0, game.age - 60) * 2.0
+            if game.age > 60:
+                picture = self._pips[hero.powered]["run"][1][game.age // 5 % 4]
         target.blit(picture, picture.get_rect(midbottom=(round(x), round(foot))))
 
     def _pose(self, hero: Hero) -> pygame.Surface:
