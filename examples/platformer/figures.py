@@ -225,6 +225,6 @@ def _bass_clef(pen: Pen, x: float, y: float) -> None:
     pen.disc(ink, x + 10, y + 1, 1.8)
 
 
-def both_ways(frames: list[pygame.Surface]) -> dict[int, list[pygame.Surface]]:
-    """Pictures by the way they look: −1 as drawn (left), 1 mirrored."""
-    return {-1: frames, 1: [mirrored(frame) for frame in frames]}
+def both_ways(frames: list[pygame.Surface], drawn: int = -1) -> dict[int, list[pygame.Surface]]:
+    """Pictures by the way they look, −1 left and 1 right; ``drawn``: the way they look as drawn."""
+    return {drawn: frames, -drawn: [mirrored(frame) for frame in frames]}

@@ -80,7 +80,7 @@ class ScoreLine:
 
     def __init__(self, letters: Type, face: pygame.Surface, coin: pygame.Surface) -> None:
         self._letters = letters
-        self._face = pygame.transform.smoothscale(face.subsurface((10, 4, 36, 30)), (26, 22))
+        self._face = pygame.transform.smoothscale(face.subsurface((9, 4, 36, 31)), (28, 24))
         self._coin = pygame.transform.smoothscale(coin, (22, 22))
         self._bar = pygame.Surface((640, 30), pygame.SRCALPHA)
         for y in range(30):

@@ -23,9 +23,9 @@ from scenery import HEIGHT, WIDTH
 from view import View
 
 IMAGES: Final = Path(__file__).parents[2] / "docs" / "images"
-COLORS: Final = 64
+COLORS: Final = 255
 MOMENTS: Final = {
-    180: "title",
+    204: "title",
     1014: "meadow",
     1925: "cave",
     2390: "pianoroll",
@@ -77,7 +77,7 @@ def play(soundtrack: Soundtrack, out: Path) -> None:
 def save(canvas: pygame.Surface, path: Path) -> None:
     """A small PNG with a palette."""
     picture = Image.frombytes("RGB", canvas.get_size(), pygame.image.tobytes(canvas, "RGB"))
-    small = picture.quantize(COLORS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small = picture.quantize(COLORS, method=Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
     draft = path.with_suffix(".part")
     small.save(draft, format="PNG", optimize=True)
     draft.replace(path)

@@ -211,6 +211,14 @@ def shots() -> list[pygame.Surface]:
     return [pygame.transform.rotate(drawn, -90 * turn) for turn in range(4)]
 
 
+def depth() -> pygame.Surface:
+    """Darkness at the bottom of a pit, two tiles high."""
+    shade = pygame.Surface((TILE, 2 * TILE), pygame.SRCALPHA)
+    for y in range(2 * TILE):
+        shade.fill((*INK, round(200 * (y / (2 * TILE)) ** 0.7)), (0, y, TILE, 1))
+    return shade
+
+
 def flag(tall: int, wave: float) -> pygame.Surface:
     """The flag at the end, ``tall`` tiles high, its cloth at one moment of waving."""
     h = tall * TILE

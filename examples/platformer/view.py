@@ -47,13 +47,16 @@ class View:
         self._bricks = {theme: tilework.brick(theme) for theme in THEMES}
         self._blocks = [tilework.block(i / 4) for i in range(5)]
         self._used, self._spikes = tilework.empty_block(), tilework.spikes()
+        self._depth = tilework.depth()
         self._coins, self._shots = tilework.coins(), tilework.shots()
         self._board, self._sunflower = tilework.platform(), tilework.sunflower()
         self._flags = [tilework.flag(7, wave) for wave in (0.0, 1.2, 2.4, 3.6, 4.8)]
         self._doors = {theme: tilework.door(theme, outwards=theme == "cave") for theme in THEMES}
         self._forks = {lit: tilework.checkpoint(lit) for lit in (False, True)}
         self._pips = {
-            powered: {pose: figures.both_ways(frames) for pose, frames in figures.pip(powered).items()}
+            powered: {
+                pose: figures.both_ways(frames, drawn=1) for pose, frames in figures.pip(powered).items()
+            }
             for powered in (False, True)
         }
         self._foes = {
@@ -63,7 +66,7 @@ class View:
             "e": figures.both_ways(figures.embers()),
         }
         self._bosses = {pose: figures.both_ways(frames) for pose, frames in figures.bosses().items()}
-        self._score = ScoreLine(self.letters, self._pips[False]["stand"][-1][0], self._coins[0])
+        self._score = ScoreLine(self.letters, self._pips[False]["stand"][1][0], self._coins[0])
         self._roll = PianoRoll(self.letters)
         self._screens = Screens(self.letters, self._pips[False], self._bosses)
         self._camera = 0.0
@@ -95,9 +98,10 @@ class View:
         self._draw_tiles(target, world, camera, heard.pulse)
         for foe in world.enemies:
             self._draw_foe(target, foe, camera)
-        if world.boss is not None:
+        if world.boss is not None and game.screen != "victory":
             self._draw_boss(target, world.boss, world, camera)
-        self._draw_hero(target, game, camera)
+        if game.screen != "victory":
+            self._draw_hero(target, game, camera)
         self.effects.draw(target, camera, self.letters)
         if dy:
             target.scroll(0, dy)
@@ -120,6 +124,8 @@ class View:
     def _draw_tiles(self, target: pygame.Surface, world: World, camera: float, pulse: float) -> None:
         first = int(camera // TILE)
         for column in range(max(0, first), min(world.level.columns, first + WIDTH // TILE + 3)):
+            if world.grid[-1][column] == "." == world.grid[-2][column]:
+                target.blit(self._depth, (column * TILE - camera, HEIGHT - 2 * TILE))
             for row in range(ROWS):
                 letter = world.grid[row][column]
                 if letter != ".":
