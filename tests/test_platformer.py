@@ -1,0 +1,527 @@
+"""The platformer: its physics and levels, and a scripted player who must reach victory."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+import time
+import wave
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from music_fakes import FakeGenerator
+
+PLATFORMER = Path(__file__).parents[1] / "examples" / "platformer"
+LEVELS = PLATFORMER / "levels"
+sys.path.insert(0, str(PLATFORMER))
+
+import demo  # noqa: E402  the game's modules stand side by side in its folder
+import music as game_music  # noqa: E402
+from danger import danger  # noqa: E402
+from game import LIVES, Game  # noqa: E402
+from hero import BUFFER, COYOTE, Buttons, hero_at, steer, travel  # noqa: E402
+from level import ROWS, TILE, LevelError, load_folder, parse  # noqa: E402
+from world import World  # noqa: E402
+
+SCORE = 19950
+HEAD = "title: Test\ntheme: meadow\nseconds: 60\nnext: test\n\n"
+PURE = ("level", "physics", "actors", "hero", "world", "danger", "game", "demo", "record_demo")
+
+
+def picture(*rows):
+    """The rows given as a level's picture, air above them."""
+    wide = max(map(len, rows))
+    return "\n".join(["." * wide] * (ROWS - len(rows)) + [row.ljust(wide, ".") for row in rows]) + "\n"
+
+
+def room(*rows):
+    return parse(HEAD + picture(*rows), "test", "test.txt")
+
+
+def world(*rows):
+    return World(room(*rows))
+
+
+def steps(place, count, **held):
+    """Kinds of events of ``count`` steps with those buttons held."""
+    return [event.kind for _ in range(count) for event in place.step(Buttons(**held))]
+
+
+@pytest.fixture
+def silent(monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.setenv("SDL_AUDIODRIVER", "none at all")
+    import pygame
+
+    pygame.init()
+    yield pygame
+    pygame.quit()
+
+
+# --- the scripted player --------------------------------------------------------------------------------
+
+
+def replay(game, follow=None):
+    """Levels finished, in order, and how often each event came."""
+    seen, counts = [], Counter()
+    for buttons in demo.read():
+        here = game.world.level.name
+        events = game.step(buttons)
+        counts.update(event.kind for event in events)
+        if any(event.kind in ("door", "flag", "victory") for event in events):
+            seen.append(here)
+        if follow is not None:
+            follow(game, events)
+    return seen, counts
+
+
+def test_the_scripted_player_finishes_every_area_and_the_boss():
+    game = Game(load_folder(LEVELS))
+    seen, counts = replay(game)
+    assert seen == ["1-meadow", "2-cave", "1-meadow", "3-castle"]
+    assert game.screen == "victory"
+    assert counts["boss hit"] + counts["boss beaten"] == 3
+    assert counts["power-up"] >= 1
+    assert counts["die"] == 0
+    assert counts["checkpoint"] == 5
+
+
+def test_the_score_of_the_scripted_player_is_always_the_same():
+    scores = []
+    for _ in range(2):
+        game = Game(load_folder(LEVELS))
+        replay(game)
+        scores.append((game.score, game.coins, game.lives))
+    assert scores == [(SCORE, 50, LIVES + 1)] * 2
+
+
+def test_the_scripted_player_fails_where_a_level_blocks_the_way(tmp_path):
+    for file in LEVELS.glob("*.txt"):
+        (tmp_path / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    cave = tmp_path / "2-cave.txt"
+    lines = cave.read_text(encoding="utf-8").splitlines()
+    pictures = [number for number, line in enumerate(lines) if not line]
+    for row in range(ROWS):  # a wall from top to bottom in the third picture
+        number = pictures[2] + 1 + row
+        lines[number] = lines[number][:20] + "#" + lines[number][21:]
+    cave.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    game = Game(load_folder(tmp_path))
+    replay(game)
+    assert game.screen != "victory"
+
+
+def test_the_scripted_player_fails_where_jumps_are_lower(monkeypatch):
+    monkeypatch.setattr("hero.JUMP", 7.0)
+    game = Game(load_folder(LEVELS))
+    replay(game)
+    assert game.screen != "victory"
+
+
+def test_the_scripted_player_wins_with_music_on_the_silent_sink(silent):
+    soundtrack = game_music.Soundtrack(3, model=FakeGenerator())
+    scenes = []
+
+    def follow(game, events):
+        soundtrack.follow(game, events)
+        if soundtrack.music.scene not in scenes:
+            scenes.append(soundtrack.music.scene)
+
+    game = Game(load_folder(LEVELS))
+    replay(game, follow)
+    assert soundtrack.music.silent
+    assert (game.screen, game.score) == ("victory", SCORE)
+    assert scenes == ["title", "meadow", "cave", "castle", "boss", "victory"]
+    deadline = time.monotonic() + 10.0
+    while soundtrack.music.now_playing is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert soundtrack.music.now_playing is not None
+    soundtrack.close()
+    assert soundtrack.music.stats.errors == []
+
+
+def test_the_recording_of_the_buttons_is_read_as_it_was_written(tmp_path):
+    played = [Buttons(), Buttons(right=True, run=True), Buttons(right=True, run=True), Buttons(left=True)]
+    demo.write(played, tmp_path / "demo.txt")
+    assert (tmp_path / "demo.txt").read_text(encoding="utf-8") == "-*1 RX*2 L*1\n"
+    assert list(demo.read(tmp_path / "demo.txt")) == played
+
+
+@pytest.mark.parametrize("token", ["RX", "Q*3", "R*x", "R*-1"])
+def test_a_recording_nobody_understands_is_refused(tmp_path, token):
+    (tmp_path / "demo.txt").write_text(f"R*2 {token}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="expected something like RX"):
+        list(demo.read(tmp_path / "demo.txt"))
+
+
+# --- running and jumping --------------------------------------------------------------------------------
+
+FLOOR = ("P" + "." * 38 + "F", "#" * 40)
+
+
+def highest(hold):
+    place = world(*FLOOR)
+    steps(place, 5)
+    tops = []
+    for step in range(60):
+        steps(place, 1, jump=step < hold)
+        tops.append(place.hero.y)
+    return min(tops)
+
+
+def test_holding_the_button_longer_jumps_higher():
+    heights = [highest(hold) for hold in (1, 6, 12, 30)]
+    assert heights == sorted(heights, reverse=True)
+    assert heights[0] - heights[-1] > TILE
+
+
+def test_running_is_faster_than_walking():
+    walker, runner = world(*FLOOR), world(*FLOOR)
+    steps(walker, 90, right=True)
+    steps(runner, 90, right=True, run=True)
+    assert runner.hero.x > walker.hero.x + 2 * TILE
+
+
+@pytest.mark.parametrize(("late", "jumps"), [(1, True), (COYOTE - 1, True), (COYOTE, False)])
+def test_a_jump_shortly_after_the_edge_still_counts(late, jumps):
+    grid = [list("." * 20) for _ in range(ROWS)]
+    hero = hero_at(100, 200)
+    hero.grounded = True
+    steer(hero, Buttons())
+    hero.grounded = False
+    for _ in range(late - 1):
+        steer(hero, Buttons())
+        travel(hero, grid)
+    assert steer(hero, Buttons(jump=True)) is jumps
+
+
+@pytest.mark.parametrize(("early", "jumps"), [(1, True), (BUFFER - 1, True), (BUFFER + 1, False)])
+def test_a_jump_pressed_shortly_before_landing_happens_on_landing(early, jumps):
+    hero = hero_at(100, 200)
+    hero.coyote = 0
+    steer(hero, Buttons(jump=True))
+    for _ in range(early - 1):
+        assert not steer(hero, Buttons(jump=True))
+    hero.grounded = True
+    assert steer(hero, Buttons(jump=True)) is jumps
+
+
+def test_holding_the_button_does_not_jump_again():
+    place = world(*FLOOR)
+    assert steps(place, 200, jump=True).count("jump") == 1
+
+
+def test_walls_stop_and_ledges_hold_from_above_alone():
+    place = world("P.#.F", "#####")
+    steps(place, 60, right=True)
+    assert place.hero.x + place.hero.w == 2 * TILE
+    place = world("==...", ".....", "P...F", "#####")
+    steps(place, 5)
+    kinds = steps(place, 60, jump=True)
+    assert "bump" not in kinds
+    assert place.hero.grounded
+    assert place.hero.bottom == (ROWS - 4) * TILE
+
+
+def test_a_platform_carries_who_stands_on_it():
+    place = world("P.....F", ".......", "h......", "......#")
+    steps(place, 40)
+    start, board = place.hero.x, place.platforms[0]
+    assert place.hero.grounded
+    before = board.x
+    steps(place, 60)
+    assert board.x - before > TILE
+    assert place.hero.x - start == pytest.approx(board.x - before)
+
+
+# --- what one meets -------------------------------------------------------------------------------------
+
+
+def test_coins_blocks_and_bricks_give_what_they_hold():
+    place = world("?", ".", ".", "P.o....F", "########")
+    assert steps(place, 40, jump=True).count("coin") == 1
+    assert place.grid[ROWS - 5][0] == "U"
+    assert steps(place, 40, jump=False) == []
+    assert "coin" in steps(place, 40, right=True)
+    place = world("B", ".", ".", "P......F", "########")
+    assert "bump" in steps(place, 40, jump=True)
+    steps(place, 30)
+    place.hero.powered = True
+    assert "brick" in steps(place, 40, jump=True)
+    assert place.grid[ROWS - 5][0] == "."
+
+
+def test_a_block_sprouts_a_sunflower_that_saves_from_one_blow():
+    place = world("!......", ".......", ".......", "P.....F", "#######")
+    assert "sprout" in steps(place, 40, jump=True)
+    place.hero.x, place.hero.y = place.items[0].x, place.items[0].y
+    assert "power-up" in [kind for _ in range(40) for kind in steps(place, 1)] or place.hero.powered
+    foe = world("P.s...F", "#######")
+    foe.hero.powered = True
+    kinds = steps(foe, 90, right=True)
+    assert kinds.count("hurt") == 1
+    assert "die" not in kinds
+    assert not foe.hero.powered
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("g", "stomp"), ("b", "stomp"), ("s", "die"), ("e", "die")])
+def test_some_enemies_can_be_stomped_and_some_cannot(kind, expected):
+    place = world("P", ".", ".", "." * 3 + kind + "....F", "#" * 9)
+    steps(place, 1)
+    foe = place.enemies[0]
+    place.hero.x, place.hero.y, place.hero.vy = foe.x, foe.y - 40, 4.0
+    kinds = steps(place, 12)
+    assert expected in kinds
+    assert (place.outcome == "dead") is (expected == "die")
+
+
+def test_walkers_turn_back_at_edges_and_walls():
+    place = world("P", ".", "#", ".", "...g..#..F", "..########")
+    xs = [place.enemies[0].x for _ in range(600) if steps(place, 1) is not None]
+    assert min(xs) >= 2 * TILE - 24
+    assert max(xs) + 24 <= 6 * TILE
+    assert max(xs) - min(xs) > 2 * TILE
+
+
+@pytest.mark.parametrize("below", [("...F", "#..."), ("...F", "#~~~"), (".^.F", "####")])
+def test_pits_lava_and_spikes_kill(below):
+    place = world("P", *below) if below[1] == "####" else world("P..F", "#" + below[1][1:])
+    kinds = steps(place, 200, right=True)
+    assert kinds.count("die") == 1
+    assert place.outcome == "dead"
+    assert steps(place, 5, right=True) == []
+
+
+def test_time_runs_out():
+    place = World(parse(HEAD.replace("60", "1") + picture("P..F", "####"), "test", "test.txt"))
+    kinds = steps(place, 61)
+    assert kinds == ["die"]
+    assert place.tick == 60
+
+
+def test_one_comes_back_at_the_checkpoint_and_gathered_coins_stay_gathered():
+    place = world("Po.C....F", "####....#")
+    steps(place, 300, right=True)
+    assert place.outcome == "dead"
+    place.again()
+    assert place.outcome == "playing"
+    assert place.hero.cx == 3.5 * TILE
+    assert place.grid[ROWS - 2][1] == "."
+    assert place.steps_left == 60 * 60
+
+
+def test_danger_grows_as_an_enemy_comes_nearer():
+    place = world("P" + "." * 12 + "s" + "." * 6 + "F", "#" * 21)
+    far = danger(place)
+    steps(place, 90, right=True)
+    assert 0.0 <= far < danger(place) <= 1.0
+
+
+# --- the game around the levels -------------------------------------------------------------------------
+
+
+def begun():
+    game = Game({"1-meadow": room("P.s..F", "######"), "test": room("P....F", "######")})
+    for number in range(200):
+        game.step(Buttons(start=number == 40))
+    assert game.screen == "play"
+    return game
+
+
+def test_pause_holds_the_world():
+    game = begun()
+    tick = game.world.tick
+    assert [event.kind for event in game.step(Buttons(start=True))] == ["pause"]
+    for _ in range(50):
+        game.step(Buttons(right=True))
+    assert game.world.tick == tick
+    assert [event.kind for event in game.step(Buttons(start=True))] == ["unpause"]
+    game.step(Buttons())
+    assert game.world.tick == tick + 1
+
+
+def test_three_deaths_are_game_over_and_lead_back_to_the_title():
+    game = begun()
+    kinds = Counter()
+    for _ in range(3000):
+        kinds.update(event.kind for event in game.step(Buttons(right=True)))
+    assert kinds["die"] == LIVES
+    assert game.screen == "game over"
+    game.step(Buttons(start=True))
+    assert game.screen == "title"
+
+
+def test_copies_of_a_game_do_not_touch_each_other():
+    game = begun()
+    twin = game.copied()
+    before = (game.world.hero.x, game.world.enemies[0].x, game.world.tick)
+    for _ in range(40):
+        twin.step(Buttons(right=True))
+    assert (game.world.hero.x, game.world.enemies[0].x, game.world.tick) == before
+
+
+# --- levels ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEAD + picture("P.q", "###"), r"bad.txt:16:3: no tile is written 'q'"),
+        (HEAD + picture("P.F", "###").replace("###", "####"), "4 tiles wide, but the line above has 3"),
+        (HEAD + picture("..F", "###"), "exactly one start P; has 0"),
+        (HEAD + picture("PPF", "###"), "exactly one start P; has 2"),
+        (HEAD + picture("P..", "###"), "no way out"),
+        (HEAD.replace("next: test\n", "") + picture("P.F", "###"), "where it leads"),
+        (HEAD.replace("meadow", "moon") + picture("P.F", "###"), "theme must be one of"),
+        (HEAD.replace("60", "soon") + picture("P.F", "###"), "seconds must be a whole number"),
+        (HEAD.replace("title: Test\n", "") + picture("P.F", "###"), "the header lacks title"),
+        ("colour: red\n" + HEAD + picture("P.F", "###"), "bad.txt:1: expected one of title"),
+        (HEAD + "P.F\n###\n", "a picture has 12 lines; this one 2"),
+        (HEAD, "no picture of 12 lines"),
+    ],
+)
+def test_a_bad_level_is_refused_and_the_message_says_where(text, message):
+    with pytest.raises(LevelError, match=message):
+        parse(text, "bad", "bad.txt")
+
+
+def test_pictures_stand_side_by_side():
+    level = parse(HEAD + picture("P.", "##") + "\n" + picture("?.F", "###"), "test", "test.txt")
+    assert level.columns == 5
+    assert level.rows[-2] == "..?.."
+    assert level.rows[-1] == "#####"
+    assert [(thing.kind, thing.column) for thing in level.things] == [("P", 0), ("F", 4)]
+
+
+def test_a_level_must_lead_to_one_that_exists(tmp_path):
+    (tmp_path / "one.txt").write_text(HEAD + picture("P.F", "###"), encoding="utf-8")
+    with pytest.raises(LevelError, match="next: no level is called 'test'; there are one"):
+        load_folder(tmp_path)
+
+
+def test_the_rules_of_the_game_need_neither_pygame_nor_the_package():
+    for name in PURE:
+        tree = ast.parse((PLATFORMER / f"{name}.py").read_text(encoding="utf-8"))
+        names = {
+            alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+        }
+        names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not any(name.split(".")[0] in ("pygame", "pianogan_bgm", "music") for name in names)
+
+
+# --- music and the program ------------------------------------------------------------------------------
+
+
+def test_the_recorded_soundtrack_lasts_as_long_as_the_game_and_sounds(silent, tmp_path):
+    path = tmp_path / "out.wav"
+    soundtrack = game_music.Soundtrack(3, record=path, model=FakeGenerator())
+    game = Game(load_folder(LEVELS))
+    for number in range(180):
+        soundtrack.follow(game, game.step(Buttons(start=number == 60)))
+    assert not path.exists()
+    soundtrack.close()
+    with wave.open(str(path), "rb") as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, 44100)
+        assert file.getnframes() == 180 * 735
+        sound = np.frombuffer(file.readframes(180 * 735), dtype="<i2")
+    assert np.abs(sound).max() > 300
+
+
+def test_coming_out_of_the_cave_goes_on_where_the_meadow_was_left(silent, tmp_path):
+    soundtrack = game_music.Soundtrack(3, record=tmp_path / "out.wav", model=FakeGenerator(256))
+    heard = []
+
+    def follow(game, events):
+        soundtrack.follow(game, events)
+        now = soundtrack.music.now_playing
+        if not heard or heard[-1][0] != now.scene:
+            heard.append([now.scene, now.seed, soundtrack.music.bar, 0])
+        heard[-1][3] = soundtrack.music.bar
+
+    replay(Game(load_folder(LEVELS)), follow)
+    soundtrack.close()
+    (_, seed, first, left), cave, (_, back_seed, back, _) = heard[1:4]
+    assert [entry[0] for entry in heard] == ["title", "meadow", "cave", "meadow", "castle", "boss", "victory"]
+    assert (seed, first) == (back_seed, 1)
+    assert back in (left, left + 1)
+    assert cave[1] != seed
+
+
+def test_the_last_seconds_hurry_and_a_sunflower_lifts_the_key(silent, tmp_path):
+    soundtrack = game_music.Soundtrack(3, record=tmp_path / "out.wav", model=FakeGenerator())
+    game = begun()
+    soundtrack.follow(game, [])
+    tempo, key = soundtrack.music.tempo, soundtrack.music.transpose
+    game.world.steps_left = 60 * 20
+    game.world.hero.powered = True
+    soundtrack.follow(game, [])
+    assert soundtrack.music.tempo == pytest.approx(tempo * game_music.HURRY)
+    assert soundtrack.music.transpose == key + game_music.SUNNY
+    assert soundtrack.music.instrument["melody"] == "music_box"
+    soundtrack.close()
+
+
+def test_a_kept_seed_is_what_the_next_game_begins_with(silent, tmp_path):
+    file = tmp_path / "kept.json"
+    first = game_music.Soundtrack(11, record=tmp_path / "a.wav", model=FakeGenerator(), favourites=file)
+    first.follow(Game(load_folder(LEVELS)), [])
+    seed = first.keep()
+    first.close()
+    assert json.loads(file.read_text(encoding="utf-8")) == {"title": seed}
+    again = game_music.Soundtrack(99, record=tmp_path / "b.wav", model=FakeGenerator(), favourites=file)
+    again.follow(Game(load_folder(LEVELS)), [])
+    assert again.music.now_playing.seed == seed
+    again.another()
+    assert again.music.scenes["title"].piece is None
+    again.close()
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"title": "x", "attic": 3, "cave": -1}'])
+def test_a_damaged_file_of_kept_seeds_is_no_obstacle(tmp_path, text):
+    (tmp_path / "kept.json").write_text(text, encoding="utf-8")
+    assert game_music.read_favourites(tmp_path / "kept.json") == {}
+
+
+def run_main(*arguments, **environment):
+    """The program in a process of its own, without screen and sound."""
+    import os
+
+    settings = {"SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy", **environment}
+    return subprocess.run(
+        [sys.executable, str(PLATFORMER / "main.py"), *map(str, arguments)],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_program_runs_with_music_for_as_many_frames_as_asked(tmp_path):
+    tiny = pytest.importorskip("tiny_model").write_tiny(tmp_path)
+    kept = tmp_path / "kept.json"
+    done = run_main("--frames", 40, "--model", tiny, "--seed", 5, "--favourites", kept)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_program_plays_itself_to_victory_even_without_a_model(tmp_path):
+    done = run_main("--demo", "--fast", "--mute", "--model", tmp_path / "none.onnx")
+    assert done.returncode == 0
+    assert "playing without music" in done.stderr
+
+
+def test_the_program_says_in_one_line_what_is_wrong_with_a_level(tmp_path):
+    (tmp_path / "1-meadow.txt").write_text("title: x\n", encoding="utf-8")
+    done = run_main("--levels", tmp_path, "--frames", 3)
+    assert done.returncode == 1
+    assert done.stderr == "main.py: 1-meadow.txt: the header lacks theme, seconds\n"
+
+
+def test_an_empty_playlist_is_refused_in_one_line(tmp_path):
+    done = run_main("--playlist", tmp_path, "--frames", 3)
+    assert done.returncode == 1
+    assert "no MIDI files" in done.stderr
+    assert "Traceback" not in done.stderr
