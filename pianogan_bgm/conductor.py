@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from pianogan_bgm.commands import Command
 from pianogan_bgm.instruments.tones import Block
-from pianogan_bgm.mixdown import STINGER_DECK, Band, Mix, Mixdown
+from pianogan_bgm.mixdown import GRID, STINGER_DECK, Band, Mix, Mixdown
 from pianogan_bgm.rules import Event, Out, State, apply, silence, step
 
 __all__ = ["Conductor", "Event", "Place", "State"]
@@ -102,7 +102,7 @@ class Conductor:
 
     def render(self, at: int, frames: int) -> Block:
         """Frames ``at`` to ``at + frames``, float32 ``(frames, 2)``, within ±1."""
-        self.advance(-(-(at + frames) // 4096) * 4096)
+        self.advance(-(-(at + frames) // GRID) * GRID)
         return self._mixdown.render(at, frames, self._mixes(at, at + frames))
 
     def events(self, first: int, last: int) -> list[Event]:

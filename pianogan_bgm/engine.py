@@ -165,6 +165,8 @@ class Engine:
         self.stats = Stats()
         self.pulse: Pulse | None = None
         self.paused = False
+        self.began = 0
+        """Frame at which play was called last."""
         self.journal: list[tuple[int, c.Command]] | None = None
         self._composer, self._find, self._clock, self._tell = composer, find, clock, tell
         self._first = first
@@ -294,6 +296,7 @@ class Engine:
 
     def _begin(self, commands: list[c.Command]) -> None:
         at = self._last_at = self._frontier
+        self._note_play(commands, at)
         for command in commands:
             self._send(command, at)
         if self.conductor.state_at(at).running:
@@ -322,9 +325,14 @@ class Engine:
             self.stats.late += self.sink.cursor(self._clock()) > at
             self._frontier = last
         self._last_at = at
+        self._note_play(commands, at)
         if self.journal is not None:
             self.journal += [(at, command) for command in commands]
         return True
+
+    def _note_play(self, commands: list[c.Command], at: int) -> None:
+        if any(isinstance(command, c.Play) for command in commands):
+            self.began = at
 
     def _send(self, command: c.Command, at: int) -> None:
         self.conductor.send(command, at)

@@ -24,7 +24,7 @@ Band: TypeAlias = Callable[[str], Instrument]
 """Instruments by name, all of one rate."""
 Curve: TypeAlias = float | npt.NDArray[np.float64]
 
-GRID: Final = 4096
+GRID: Final = 8192
 STINGER_DECK: Final = -1
 
 _LAYER_GAINS: Final = {

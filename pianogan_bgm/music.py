@@ -463,7 +463,8 @@ def instrument_names(
 
 
 def _within(name: str, value: Any, low: float, high: float) -> float:
-    number = float(value) if isinstance(value, Real) else low - 1.0
+    # the first test alone is quick enough for a setter called every frame
+    number = value if type(value) is float else float(value) if isinstance(value, Real) else low - 1.0
     if not low <= number <= high:
         raise InvalidSetting(f"{name} must be {low:g} to {high:g}; got {value!r}")
     return number

@@ -118,6 +118,24 @@ def test_events_are_posted_to_pygames_queue(music):
     assert found[0].kind == "piece"
 
 
+def test_the_verbs_of_pygames_music_are_all_there(music):
+    pygame.display.init()
+    pygame.display.set_mode((10, 10))
+    missing = {name for name in dir(pygame.mixer.music) if not name.startswith("_")} - set(dir(music))
+    # what a module holds beside its verbs differs between pygame and pygame-ce
+    assert missing <= {"get_metadata", "UNKNOWN"}
+    assert music.get_pos() == -1
+    assert music.get_endevent() == pygame.NOEVENT
+    music.set_volume(0.5)
+    assert music.get_volume() == 0.5
+    kind = pygame.event.custom_type()
+    music.set_endevent(kind)
+    music.load(make_piece(3, steps=8))
+    music.play()
+    wait_for(lambda: music.get_pos() > 100)
+    wait_for(lambda: any(event.type == kind for event in pygame.event.get()))
+
+
 def test_listeners_hear_and_one_that_fails_harms_nothing(music):
     beats = []
     music.on("beat", beats.append)

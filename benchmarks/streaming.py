@@ -1,0 +1,437 @@
+"""What the engine shows: exactness, first sound, frame time, cost, reaction, a long soak.
+
+``python benchmarks/streaming.py [exact|first|frame|cost|react|soak] [--seconds S]``; without a name, all of
+them. Each measurement runs in a process of its own. Figures of a busy machine are worth little in
+themselves, so what can be is measured with and without music by turns in one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pianogan_bgm.notes import Note, on_grid
+from pianogan_bgm.piece import Piece
+
+RATE = 44100
+BUFFER = 1024
+
+
+def dense_piece(seed: int = 1, steps: int = 304) -> Piece:
+    """Eight to nine notes a second in C minor, bass to treble."""
+    chance = np.random.default_rng(seed)
+    scale = [pitch for pitch in range(36, 90) if pitch % 12 in (0, 2, 3, 5, 7, 8, 10)]
+    notes = []
+    for step in range(steps - 8):
+        for pitch in chance.choice(scale, chance.poisson(1.07), replace=False):
+            notes.append(Note(step, int(pitch), int(chance.integers(1, 8)), int(chance.integers(40, 110))))
+    return Piece(on_grid(notes), steps=steps)
+
+
+def open_mixer() -> Any:
+    import pygame
+
+    pygame.mixer.init(RATE, -16, 2, BUFFER, allowedchanges=0)
+    return pygame
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.0005)
+
+
+def resident() -> float:
+    """Resident memory of this process in MB."""
+    fields = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def any_verb(music: Any, chance: random.Random, pieces: list[Piece]) -> None:
+    """One command, as a game might give it."""
+    choice = chance.randrange(10)
+    if choice == 0:
+        music.intensity = chance.random()
+    elif choice == 1:
+        music.tempo = chance.uniform(0.8, 1.5)
+    elif choice == 2:
+        music.stinger(chance.choice(["coin", "jump", "hurt", "power-up"]))
+    elif choice == 3:
+        when = chance.choice(["now", "beat", "bar", "end"])
+        music.transition(chance.choice(pieces), at=when, fade_beats=chance.choice([0, 1, 4]))
+    elif choice == 4:
+        music.duck(chance.random())
+    elif choice == 5:
+        music.unduck()
+    elif choice == 6:
+        music.transpose = chance.randrange(-4, 5)
+    elif choice == 7:
+        music.seek(bars=chance.randrange(18))
+    elif choice == 8:
+        music.volume = chance.uniform(0.3, 1.0)
+    else:
+        layer = chance.choice(["melody", "inner", "bass"])
+        music.instrument = {layer: chance.choice(["piano", "music_box", "electric_piano"])}
+
+
+# --- exactness ----------------------------------------------------------------------------------------
+
+
+def exact_child(mode: str, seconds: float) -> dict[str, Any]:
+    """Play through SDL's disk driver while this thread does ``mode``; compare with the offline render."""
+    pygame = open_mixer()
+    from pianogan_bgm import BackgroundMusic
+
+    pieces = [dense_piece(1, 64), dense_piece(2, 96), dense_piece(3, 304)]
+    music, chance = BackgroundMusic(pieces[0]), random.Random(7)
+    engine = music._worker.engine
+    engine.journal = []
+    time.sleep(1.0)
+    music.play(loops=-1)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        time.sleep(chance.uniform(0.3, 1.5))
+        any_verb(music, chance, pieces)
+        if chance.random() < 0.5:
+            busy(mode)
+    music.stop()
+    wait_for(lambda: not music.get_busy())
+    stats, journal = music.stats, list(engine.journal)
+    music.close()
+    pygame.mixer.quit()
+    heard = np.fromfile(os.environ["SDL_DISKAUDIOFILE"], np.int16).reshape(-1, 2)
+    return {"mode": mode, **compare(heard, journal), **counted(stats)}
+
+
+def busy(mode: str) -> None:
+    """Half a second of what a game's main thread may do."""
+    if mode == "sleep":
+        time.sleep(0.5)
+    elif mode == "spin":
+        until = time.perf_counter() + 0.5
+        while time.perf_counter() < until:
+            pass
+    elif mode == "hold":
+        ctypes.PyDLL(None).usleep(500000)
+
+
+def compare(heard: np.ndarray, journal: list[Any]) -> dict[str, Any]:
+    from pianogan_bgm.bus import to_format
+    from pianogan_bgm.conductor import Conductor
+    from pianogan_bgm.engine import Band
+
+    conductor = Conductor(RATE, Band(RATE))
+    for frame, command in journal:
+        conductor.send(command, frame)
+    frames = max(frame for frame, _ in journal) + RATE // 10
+    offline = to_format(conductor.render(0, frames), -16, 2)
+    sounding, exact = np.nonzero(heard.any(axis=1))[0], np.nonzero(offline.any(axis=1))[0]
+    heard, offline = heard[sounding[0] :], offline[exact[0] : exact[-1] + 1]
+    count = min(len(heard), len(offline))
+    different = int((heard[:count] != offline[:count]).any(axis=1).sum())
+    return {"frames": count, "missing": len(offline) - count, "different": different}
+
+
+def counted(stats: Any) -> dict[str, Any]:
+    names = ("pages", "commands", "underruns", "silent_frames", "late", "retries", "recoveries")
+    return {name: getattr(stats, name) for name in names} | {"errors": stats.errors}
+
+
+def exact(seconds: float) -> None:
+    print("exactness: captured stream against offline render, whole run")
+    for mode in ("free", "sleep", "spin", "hold"):
+        with tempfile.TemporaryDirectory() as folder:
+            raw = str(Path(folder) / "out.raw")
+            got = child("exact_child", mode, seconds, driver="disk", SDL_DISKAUDIOFILE=raw)
+        minutes = got["frames"] / RATE / 60
+        print(
+            f"  {mode:5}  {minutes:5.2f} min  different samples {got['different']}, missing {got['missing']}"
+        )
+        print(f"         { ({k: v for k, v in got.items() if k not in ('mode', 'frames', 'different')}) }")
+
+
+# --- first sound --------------------------------------------------------------------------------------
+
+
+def first_child(turns: int) -> dict[str, Any]:
+    began = time.perf_counter()
+    open_mixer()
+    from pianogan_bgm import BackgroundMusic
+
+    music = BackgroundMusic(dense_piece())
+    made = time.perf_counter() - began
+    sink = music._worker.engine.sink
+    took: list[float] = []
+    time.sleep(1.0)  # the player gets ready while a game loads
+    for turn in range(turns + 1):
+        start = time.perf_counter()
+        music.play(loops=-1)
+        wait_for(lambda: sink.playing)
+        took.append(time.perf_counter() - start)
+        if turn == 0:
+            from_start = made + took[0]
+            time.sleep(2.0)
+        music.stop()
+        wait_for(lambda: not music.get_busy())
+        time.sleep(0.1)
+    music.close()
+    warm = sorted(took[1:]) or took
+    return {
+        "cold_ms": took[0] * 1e3,
+        "after_imports_s": from_start,
+        "median_ms": warm[len(warm) // 2] * 1e3,
+        "worst_ms": warm[-1] * 1e3,
+    }
+
+
+def first(seconds: float) -> None:
+    began = time.perf_counter()
+    child("first_child", 0)
+    whole = time.perf_counter() - began
+    got = child("first_child", 20)
+    print("first sound: play() to the first page handed to the mixer")
+    print(f"  warm: median {got['median_ms']:.1f} ms, worst of 20 {got['worst_ms']:.1f} ms")
+    print(f"  cold: {got['cold_ms']:.0f} ms, {got['after_imports_s']:.2f} s with imports and the piano")
+    print(f"  a whole process that starts, plays, stops and ends: {whole - 3.0:.2f} s")
+
+
+# --- frame time ---------------------------------------------------------------------------------------
+
+
+def frame_child(seconds: float) -> dict[str, Any]:
+    """A loop of 60 frames a second with 300 sprites, by turns with and without music."""
+    pygame = open_mixer()
+    from pianogan_bgm import BackgroundMusic
+
+    pygame.display.init()
+    screen = pygame.display.set_mode((640, 360))
+    music, chance = BackgroundMusic(dense_piece()), random.Random(1)
+    sprites = [[chance.uniform(0, 640), chance.uniform(0, 360), chance.uniform(-3, 3)] for _ in range(300)]
+    picture = pygame.Surface((16, 16))
+    picture.fill((200, 120, 40))
+    clock = pygame.time.Clock()
+    times: dict[bool, list[float]] = {True: [], False: []}
+    calls: list[float] = []
+    span = 4.0
+    for turn in range(max(2, round(seconds / span))):
+        playing = turn % 2 == 0
+        if playing:
+            music.play(loops=-1)
+        else:
+            music.stop()
+        for number in range(round(60 * span)):
+            clock.tick(60)
+            start = time.perf_counter()
+            pygame.event.pump()
+            screen.fill((0, 0, 0))
+            for sprite in sprites:
+                sprite[0] = (sprite[0] + sprite[2]) % 640
+                screen.blit(picture, (sprite[0], sprite[1]))
+            pygame.display.flip()
+            if number >= 60:  # after a second everything is as it will stay
+                times[playing].append(time.perf_counter() - start)
+            if playing and number % 15 == 0:
+                calls.append(timed(music, chance))
+    stats = music.stats
+    music.close()
+    percentiles = {
+        name: np.percentile(np.array(times[playing]) * 1e3, [50, 99]).tolist()
+        for name, playing in (("with", True), ("without", False))
+    }
+    spent = np.percentile(np.array(calls) * 1e3, [50, 99]).tolist()
+    return {**percentiles, "calls": spent, "underruns": stats.underruns, "frames": len(times[True])}
+
+
+def timed(music: Any, chance: random.Random) -> float:
+    """Seconds that one call of the game's thread takes."""
+    pick, value = chance.randrange(4), chance.random()
+    start = time.perf_counter()
+    if pick == 0:
+        music.intensity = value
+    elif pick == 1:
+        music.tempo = 0.8 + 0.5 * value
+    elif pick == 2:
+        music.stinger("coin")
+    else:
+        music.duck(value)
+    return time.perf_counter() - start
+
+
+def frame(seconds: float) -> None:
+    got = child("frame_child", seconds)
+    print(f"frame time: 60 fps, 300 sprites, {got['frames']} frames each, four commands a second")
+    for name in ("without", "with"):
+        print(f"  {name:7} music  median {got[name][0]:.3f} ms, p99 {got[name][1]:.3f} ms")
+    print(f"  p99 with minus without: {got['with'][1] - got['without'][1]:+.3f} ms")
+    print(f"  calls: median {got['calls'][0]:.4f} ms, p99 {got['calls'][1]:.4f} ms")
+    print(f"  underruns: {got['underruns']}")
+
+
+# --- cost ---------------------------------------------------------------------------------------------
+
+
+def cost_child(seconds: float) -> dict[str, Any]:
+    open_mixer()
+    bare = resident()
+    from pianogan_bgm import BackgroundMusic
+
+    music = BackgroundMusic(dense_piece())
+
+    def processor(span: float) -> float:
+        began, used = time.perf_counter(), time.process_time()
+        time.sleep(span)
+        return (time.process_time() - used) / (time.perf_counter() - began)
+
+    without = processor(seconds / 3)
+    music.play(loops=-1)
+    first_lap = processor(38.0)
+    playing = processor(seconds)
+    added = resident() - bare
+    music.close()
+    return {"without": without, "first_lap": first_lap, "playing": playing, "added_mb": added}
+
+
+def cost(seconds: float) -> None:
+    got = child("cost_child", seconds)
+    print("cost: dense music (8.5 notes a second), 44.1 kHz stereo")
+    print(f"  the mixer alone: {got['without']:.2%} of a core")
+    for name, what in (("first_lap", "a piece never heard before"), ("playing", "a loop")):
+        print(f"  {what}: {got[name] - got['without']:.2%} of a core more")
+    print(f"  memory: {got['added_mb']:.0f} MB more than bare pygame")
+
+
+# --- reaction -----------------------------------------------------------------------------------------
+
+
+def react_child(turns: int) -> dict[str, Any]:
+    open_mixer()
+    from pianogan_bgm import BackgroundMusic
+
+    music, chance = BackgroundMusic(dense_piece()), random.Random(2)
+    engine = music._worker.engine
+    engine.journal = []
+    music.play(loops=-1)
+    time.sleep(2.0)
+    waits = []
+    for _ in range(turns):
+        time.sleep(chance.uniform(0.4, 0.9))
+        known = len(engine.journal)
+        cursor = engine.sink.cursor(time.perf_counter())
+        music.intensity = chance.random()
+        wait_for(lambda known=known: len(engine.journal) > known)
+        waits.append((engine.journal[known][0] - cursor + BUFFER) / RATE * 1e3)
+    stats = music.stats
+    music.close()
+    return {"ms": np.percentile(waits, [50, 99]).tolist(), **counted(stats)}
+
+
+def react(seconds: float) -> None:
+    got = child("react_child", max(10, round(seconds)))
+    print("reaction: from `intensity = x` to the change leaving the mixer, its buffer included")
+    print(f"  median {got['ms'][0]:.0f} ms, p99 {got['ms'][1]:.0f} ms")
+    print(f"  retries {got['retries']}, underruns {got['underruns']}, late {got['late']}")
+
+
+# --- soak ---------------------------------------------------------------------------------------------
+
+
+def soak_child(seconds: float, largest: int) -> dict[str, Any]:
+    """Pull ``seconds`` of music with random commands; the hash does not depend on the sizes of blocks."""
+    from pianogan_bgm import Stream
+
+    pieces = [dense_piece(seed, 64 * seed) for seed in (1, 2, 3)]
+    stream, chance, sizes = Stream(pieces[0], rate=RATE), random.Random(3), random.Random(largest)
+    stream.play(loops=-1)
+    digest, memory, loudest = hashlib.sha256(), [], 0.0
+    until, total = 0, round(seconds * RATE)
+    began = time.perf_counter()
+    while stream.frame < total:
+        any_verb(stream, chance, pieces)
+        until = min(total, until + round(chance.uniform(0.05, 4.0) * RATE))
+        while stream.frame < until:
+            block = stream.fill(min(sizes.randrange(1, largest), until - stream.frame))
+            loudest = max(loudest, float(np.abs(block).max()))
+            digest.update(block.tobytes())
+        stream.events()
+        if stream.frame > (len(memory) + 1) * total / 12:
+            memory.append(resident())
+    return {
+        "hash": digest.hexdigest(),
+        "memory": memory,
+        "loudest": loudest,
+        "speed": seconds / (time.perf_counter() - began),
+    }
+
+
+def soak(seconds: float) -> None:
+    length = max(60.0, 60.0 * seconds)
+    print(f"soak: {length / 60:.0f} minutes of music pulled, a random command every two seconds, twice")
+    runs = [child("soak_child", length, largest) for largest in (4096, 50000)]
+    for got in runs:
+        memory = " ".join(f"{value:.0f}" for value in got["memory"])
+        print(f"  {got['speed']:.0f}x real time, loudest sample {got['loudest']:.3f}, MB: {memory}")
+    same = runs[0]["hash"] == runs[1]["hash"]
+    print(
+        f"  both runs, in blocks of different sizes, are {'the same' if same else 'DIFFERENT'} to the sample"
+    )
+
+
+# --- running ------------------------------------------------------------------------------------------
+
+
+def child(name: str, *arguments: Any, driver: str = "dummy", **environment: str) -> dict[str, Any]:
+    """The result of one of the functions above, called in a fresh process."""
+    settings = {
+        **os.environ,
+        "SDL_AUDIODRIVER": driver,
+        "SDL_VIDEODRIVER": "dummy",
+        "PYGAME_HIDE_SUPPORT_PROMPT": "1",
+        **environment,
+    }
+    command = [sys.executable, __file__, "--child", json.dumps([name, *arguments])]
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stdout}\n{done.stderr}")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+PARTS: dict[str, Callable[[float], None]] = {
+    "exact": exact,
+    "first": first,
+    "frame": frame,
+    "cost": cost,
+    "react": react,
+    "soak": soak,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", nargs="*", choices=[*PARTS, []], help="what to measure (everything)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of each; of the soak, minutes")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        name, *arguments = json.loads(options.child)
+        print(json.dumps(globals()[name](*arguments)))
+        return
+    for part in options.part or PARTS:
+        PARTS[part](options.seconds)
+
+
+if __name__ == "__main__":
+    main()
