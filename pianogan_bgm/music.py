@@ -108,6 +108,10 @@ class Music(ABC):
     def _here(self) -> Place | None:
         """What is heard now; None while nothing plays."""
 
+    @abstractmethod
+    def get_busy(self) -> bool:
+        """Whether music plays and is not held."""
+
     def _settings(self) -> list[c.Command]:
         """Commands that bring a fresh conductor to these settings."""
         return [
@@ -242,9 +246,12 @@ class Music(ABC):
         ``to``: a name in :attr:`scenes`, a mood, or whatever can be played. What is not said here is taken
         from the :attr:`rules` by the names of both scenes: ``at``, ``fade_beats`` (length of the crossfade; 0
         lets the old piece ring out) and ``filler`` (a figure that leads over). ``hold``: coming back to the
-        scene left goes on where it was left. A pending transition is replaced.
+        scene left goes on where it was left. A pending transition is replaced; the name of the scene that
+        plays already, or is about to, changes nothing, so a game may say every frame where it is.
         """
         name, scene = self._scene_of(to, loops)
+        if name is not None and name == self._scene and self.get_busy():
+            return
         rule = rule_for(self.rules, self._scene, name or "")
         when = rule.at if at is None else _one_of("at", at, ("now", "beat", "bar", "end"))
         beats = _within("fade_beats", rule.fade_beats if fade_beats is None else fade_beats, 0.0, 64.0)

@@ -175,9 +175,12 @@ class Pages:
         self._origin, self._turns = at, 0
         self.write(at, block)
         with self._lock:
-            self._claim()
-            self._channel.play(self._sounds[0])
-            self._channel.queue(self._sounds[1])
+            if self._mixer.get_init() == self.format:
+                self._claim()
+                self._channel.play(self._sounds[0])
+                self._channel.queue(self._sounds[1])
+            else:  # closed a moment ago: the next look finds the channel lost
+                self._channel = None
         self._cursor = Cursor(self.rate, now, at, self.page)
         self.playing = True
 

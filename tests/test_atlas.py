@@ -1,5 +1,7 @@
 import pytest
+from music_fakes import FakeGenerator
 
+from export.build_atlas import build
 from pianogan_bgm.atlas import FEATURES, Atlas, from_json, measure, to_json
 from pianogan_bgm.composer import Composer
 from pianogan_bgm.errors import ModelDamaged
@@ -68,3 +70,11 @@ def test_endless_music_of_a_mood_plays_its_seeds_and_repeats_none_of_the_last():
     assert played.pop(0) == 10**6
     assert set(played) <= set(suiting)
     assert all(seed not in played[max(0, n - 12) : n] for n, seed in enumerate(played))
+
+
+def test_an_atlas_is_measured_from_many_seeds_without_near_silent_pieces():
+    built = build(FakeGenerator(steps=200), range(6))
+    assert [seed for seed, _ in built.rows] == list(range(6))
+    assert all(len(features) == len(FEATURES) for _, features in built.rows)
+    assert from_json(to_json(built, "fake")) == built
+    assert build(FakeGenerator(steps=16), range(6)).rows == ()

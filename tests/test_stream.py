@@ -255,3 +255,14 @@ def test_a_morph_walks_from_one_latent_to_another():
     assert min(np.linalg.norm(a), np.linalg.norm(b)) * 0.9 < middle
     with pytest.raises(InvalidLatent):
         morph([0.0], b, 0.5)
+
+
+def test_saying_every_frame_which_scene_it_is_changes_nothing():
+    plain, noisy = endless(mood="calm"), endless(mood="calm")
+    for stream in (plain, noisy):
+        stream.play()
+    blocks = []
+    for _ in range(30):
+        noisy.transition("calm")
+        blocks.append(noisy.fill(800))
+    np.testing.assert_array_equal(np.concatenate(blocks), fill(plain, 3))
