@@ -23,10 +23,11 @@ _STRATEGY: ContextVar[Any] = ContextVar("strategy", default=None)
 
 @contextmanager
 def distributed(kind: str) -> Iterator[None]:
-    """Gradient steps made inside run on every local device ("mirrored") or on the workers that the environment
-    variable ``TF_CONFIG`` lists ("multiworker"); "none" changes nothing.
+    """Run the gradient steps made inside on several devices or machines.
 
-    Enter it before anything else uses TensorFlow. Raises :class:`InvalidConfig` on another backend.
+    ``kind``: "mirrored" for every local device, "multiworker" for the workers that the environment variable
+    ``TF_CONFIG`` lists, "none" for neither. Enter it before anything else uses TensorFlow. Raises
+    :class:`InvalidConfig` on another backend.
     """
     token = _STRATEGY.set(_strategy(kind))
     try:
@@ -56,19 +57,17 @@ def wait_for_all() -> None:
         return
     import tensorflow as tf
 
-    @tf.function
     def meet() -> Any:
-        return strategy.run(
-            lambda: tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tf.ones(()))
-        )
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tf.ones(()))
 
-    meet()
+    tf.function(lambda: strategy.run(meet))()
 
 
 def share(array: Any) -> Any:
     """This replica's part of a whole batch: every n-th sample of n replicas; scalars are everyone's.
 
-    Every n-th, so that statistics over groups of samples (:func:`training.studio.spread`) meet the same groups.
+    Every n-th, so that statistics over groups of samples (:func:`training.studio.spread`) meet the same
+    groups as on one device.
     """
     import tensorflow as tf
 

@@ -55,14 +55,16 @@ class GradientStep:
         def slopes(*arrays: Any) -> tuple[Any, dict[str, Any]]:
             with tf.GradientTape() as tape:
                 loss, logs = self._loss(*arrays)
-            return tape.gradient(loss, [v.value for v in self._trainable]), logs
+            sources = [v.value for v in self._trainable]
+            return tape.gradient(loss, sources, tf.UnconnectedGradients.ZERO), logs
 
         def averaged(*arrays: Any) -> Any:
             """In each replica: its share of the batch, then the mean over all of them."""
             context = tf.distribute.get_replica_context()
             return context.all_reduce(tf.distribute.ReduceOp.MEAN, slopes(*map(share, arrays)))
 
-        @tf.function(reduce_retracing=True)
+        # no loss branches on a tensor's value; converting them would take a third of the time to start
+        @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]  # untyped
         def step(*arrays: Any) -> dict[str, Any]:
             if strategy is None:
                 gradients, logs = slopes(*arrays)

@@ -29,6 +29,6 @@ def load_generator(run: Path, dtype: str | None = None) -> keras.Model:
         from training import reference
 
         return reference.load_generator(run, dtype)
-    from training import studio_export
+    from training.studio_export import load_generator as load_studio
 
-    return studio_export.load_generator(run, dtype)
+    return load_studio(run, dtype)

@@ -5,9 +5,9 @@
     latent (14) ─ Dense, LeakyReLU ─▶ 14×40×128 ─ Conv 5×5 ─▶ 256 ─ three ConvTranspose 4×4, stride 2 ─▶
     112×320×256 ─ two Conv 5×5 ─▶ 512 ─ Conv 7×21 valid, tanh ─▶ roll (106, 300, 1)
 
-The discriminator answers like the original's: 1 means generated, 0 real; 0.5 means that it cannot tell. The
-original drew black and white, so a roll follows the ``edges`` convention; its tanh is clipped to [0, 1] on the
-way out (the original let it wrap through uint8, where −0.3 became a sounding 180).
+The discriminator answers 1 for generated and 0 for real, with labels blurred upwards by noise; 0.5 means that
+it cannot tell. The original drew black and white, so a roll follows the ``edges`` convention; its tanh is
+clipped to [0, 1] on the way out (the original let it wrap through uint8, where −0.3 became a sounding 180).
 """
 
 from __future__ import annotations
@@ -123,11 +123,11 @@ class ReferenceStage:
         self._real = evaluation_cells(corpus, "validation", config.validation_windows, 0)
         self._optimizers = [self._optimizer(), self._optimizer()]
         both = [*self.generator.variables, *self.discriminator.variables]
-        losses = (self._discriminator_loss, self._generator_loss)
-        networks = (self.discriminator, self.generator)
-        self._discriminate, self._generate = (
-            GradientStep(loss, network.trainable_variables, optimizer, both)
-            for loss, network, optimizer in zip(losses, networks, self._optimizers, strict=True)
+        self._discriminate = GradientStep(
+            self._discriminator_loss, self.discriminator.trainable_variables, self._optimizers[0], both
+        )
+        self._generate = GradientStep(
+            self._generator_loss, self.generator.trainable_variables, self._optimizers[1], both
         )
 
     def _optimizer(self) -> keras.optimizers.Optimizer:
@@ -225,7 +225,7 @@ def load_generator(run: Path, dtype: str = "float32") -> keras.Model:
     return keras.Sequential([keras.Input((LATENT,)), generator, Clip(dtype=dtype)], name="reference")
 
 
-class Clip(layers.Layer):
+class Clip(layers.Layer):  # type: ignore[misc]  # keras is untyped
     """Values below 0 to 0 and above 1 to 1, as float32."""
 
     def call(self, x: Any) -> Any:

@@ -189,7 +189,7 @@ def load_variables(path: Path, variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load_matching(path: Path, variables: Mapping[str, Any]) -> list[str]:
-    """Assign the arrays whose name and shape fit; return the names of the variables that keep their own value.
+    """Assign the arrays whose name and shape fit; return the names of the variables left as they were.
 
     Optimisers start afresh: their slots belong to other data and another schedule.
     """

@@ -65,18 +65,18 @@ log_every = 1
 width = 8
 codes = 4
 blocks = 1
-steps = 4
-batch = 4
+steps = 8
+batch = 8
 
 [gan]
 width = 4
 critic_width = 4
-steps = 4
-batch = 4
+steps = 8
+batch = 8
 r1_every = 2
 bank = 64
 """
-"""Both stages in four steps each, a checkpoint after every step."""
+"""Both stages in eight steps each, a checkpoint after every step (as soon as 0 minutes have passed)."""
 
 
 def weights(path: Path) -> dict[str, Any]:

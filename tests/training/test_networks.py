@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras", reason="needs the train extra")
+
+from pianogan_bgm.notes import Note  # noqa: E402  # after the check that Keras is there
+from pianogan_bgm.roll import decode, encode_cells  # noqa: E402
+from training.layers import Norm, Residual, TimeConv, leaky  # noqa: E402
+from training.studio import (  # noqa: E402
+    BEATS,
+    CELLS,
+    HELD,
+    LATENT,
+    SILENT,
+    STRUCK,
+    Composer,
+    Critic,
+    Decision,
+    Decoder,
+    Encoder,
+    encoder_input,
+    log_total,
+    pack,
+    spread,
+    view,
+)
+
+RNG = np.random.default_rng(1)
+
+
+def noise(*shape: int) -> np.ndarray:
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def copied(layer: keras.Layer, twin: keras.Layer) -> keras.Layer:
+    for source, target in zip(layer.variables, twin.variables, strict=True):
+        target.assign(np.asarray(source))
+    return twin
+
+
+@pytest.mark.parametrize(("size", "dilation"), [(1, 1), (3, 1), (3, 2), (5, 1)])
+def test_convolution_by_matrix_products_equals_the_convolution(size: int, dilation: int) -> None:
+    x = noise(2, 20, 3)
+    single, double = TimeConv(4, size, dilation), TimeConv(4, size, dilation, dtype="float64")
+    expected = single(x)
+    double.build(x.shape)
+    got = copied(single, double)(x.astype(np.float64))
+    assert np.asarray(got).dtype == np.float64
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_whole_decoder_in_double_precision_equals_the_single_one() -> None:
+    codes = noise(1, BEATS, 4)
+    single, double = Decoder(8, 2, velocity=True), Decoder(8, 2, velocity=True, dtype="float64")
+    expected, _ = single(codes), double(codes)
+    for a, b in zip(copied(single, double)(codes), expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_norm_gives_zero_mean_and_unit_variance_over_channels() -> None:
+    y = np.asarray(Norm()(5.0 + 3.0 * noise(2, 7, 64)))
+    np.testing.assert_allclose(y.mean(axis=-1), 0.0, atol=1e-5)
+    np.testing.assert_allclose(y.std(axis=-1), 1.0, atol=1e-3)
+
+
+def test_leaky_relu_has_slope_one_fifth_below_zero() -> None:
+    np.testing.assert_allclose(leaky(np.array([-10.0, 0.0, 10.0])), [-2.0, 0.0, 10.0])
+
+
+def test_a_residual_block_adds_to_its_input() -> None:
+    x, block = noise(1, 9, 4), Residual(4)
+    block(x)
+    for variable in block.outer.variables:
+        variable.assign(np.zeros(variable.shape))
+    np.testing.assert_array_equal(block(x), x)
+
+
+def test_packing_tells_silent_held_and_struck_cells_of_each_beat() -> None:
+    cells = encode_cells([Note(start=5, pitch=60, length=3, velocity=127)])[None]
+    states, velocities = pack(cells)
+    assert states.shape == velocities.shape == (1, BEATS, CELLS)
+    by_step = states.reshape(300, 88)
+    assert by_step[4:9, 60 - 21].tolist() == [SILENT, STRUCK, HELD, HELD, SILENT]
+    assert velocities.reshape(300, 88)[5, 60 - 21] == 1.0
+    assert np.count_nonzero(velocities) == 1
+
+
+def test_shapes_from_cells_to_codes_and_back() -> None:
+    states, velocities = pack(np.zeros((2, 106, 300), np.uint8))
+    mean, variance = Encoder(8, 5)(encoder_input(states, velocities))
+    assert mean.shape == variance.shape == (2, BEATS, 5)
+    features, odds, loudness = Decoder(8, 1, velocity=True)(mean)
+    assert (features.shape, odds.shape) == ((2, BEATS, 8), (2, BEATS, 2, CELLS))
+    assert loudness.shape == (2, BEATS, CELLS)
+    assert Decoder(8, 1, velocity=False)(mean)[2] is None
+
+
+def test_composer_turns_latents_into_codes_of_every_beat() -> None:
+    composer = Composer(6, 5, mapped=7)
+    assert composer(noise(3, LATENT)).shape == (3, BEATS, 5)
+    dense = 14 * 7 + 7 + 7 * 7 + 7 + 7 * 60 + 60
+    convolutions = 3 * (5 * 6 * 6 + 6) + 3 * (3 * 6 * 6 + 6) + 3 * (7 * 12 + 12)
+    assert composer.count_params() == dense + convolutions + 2 * 6 + 6 * 5 + 5
+
+
+def test_critic_answers_every_beat_at_four_scales_and_the_whole() -> None:
+    codes = noise(4, BEATS, 5)
+    answers = Critic(8)(view(*Decoder(8, 1, velocity=True)(codes)))
+    assert [tuple(a.shape) for a in answers] == [(4, 75), (4, 38), (4, 19), (4, 10), (4, 1)]
+
+
+def test_spread_is_the_deviation_within_groups_of_samples() -> None:
+    x = noise(8, 3, 5)
+    grouped = x.reshape(4, 2, 3, 5).std(axis=0).mean(axis=(1, 2))
+    got = np.asarray(spread(x))
+    assert got.shape == (8, 3, 1)
+    np.testing.assert_allclose(got[:, 0, 0], np.tile(grouped, 4), rtol=1e-3)
+
+
+def test_log_total_normalises_three_states() -> None:
+    held, struck = noise(50), noise(50)
+    expected = np.log(1.0 + np.exp(held) + np.exp(struck))
+    np.testing.assert_allclose(log_total(held, struck), expected, rtol=1e-5)
+    assert np.isfinite(np.asarray(log_total(np.float32(500.0), np.float32(400.0))))
+
+
+def decided(held: list[float], struck: list[float], loud: float | None = None, **biases: float) -> np.ndarray:
+    """Codec values of key 39 (C4) over the first columns."""
+    steps = np.full((300, 2, 88), -9.0, np.float32)
+    steps[: len(held), 0, 39], steps[: len(struck), 1, 39] = held, struck
+    odds = steps.reshape(1, BEATS, 4, 2, 88).transpose(0, 1, 3, 2, 4).reshape(1, BEATS, 2, CELLS)
+    velocities = None if loud is None else np.full((1, BEATS, CELLS), loud, np.float32)
+    vectors = [np.full(88, biases.get(name, 0.0)) for name in ("strike", "hold")]
+    roll = np.asarray(Decision(*vectors, dtype="float32")(odds, velocities))
+    assert roll.shape == (1, 106, 300, 1)
+    assert (roll[0, 88:] == 0.0).all()
+    return np.asarray(roll[0, 39, : len(held), 0])
+
+
+def states(values: np.ndarray) -> str:
+    return "".join("-" if v < 0.5 else "h" if v < 0.75 else "S" for v in values)
+
+
+def test_a_cell_takes_its_likeliest_state() -> None:
+    assert states(decided([-5, 1, 2, 2, -1], [-5, 3, 1, 4, -2])) == "-ShS-"
+
+
+def test_a_held_cell_after_silence_is_struck() -> None:
+    assert states(decided([-5, 2, 2, -5, 2], [-5, -5, -5, -5, -5])) == "-Sh-S"
+
+
+def test_biases_move_the_thresholds() -> None:
+    held, struck = [-5, 2, 2, -1, -5], [-5, 1.5, 1.5, -5, -5]
+    assert states(decided(held, struck)) == "-Sh--"
+    assert states(decided(held, struck, strike=1.0)) == "-SS--"
+    assert states(decided(held, struck, hold=1.5)) == "-Shh-"
+
+
+def test_decided_values_stand_in_the_middle_of_a_codec_step() -> None:
+    values = decided([-5, 2, 2, 2], [-5, 4, -5, 4], loud=1.0)
+    np.testing.assert_array_equal(values * 256, [0.0, 255.5, 160.5, 255.5])
+
+
+def test_a_decided_roll_decodes_with_its_velocities() -> None:
+    steps = np.full((300, 2, 88), -9.0, np.float32)
+    steps[8, 1, 39] = 9.0
+    steps[9:12, 0, 39] = 9.0
+    odds = steps.reshape(1, BEATS, 4, 2, 88).transpose(0, 1, 3, 2, 4).reshape(1, BEATS, 2, CELLS)
+    loud = np.ones((1, BEATS, CELLS), np.float32)
+    roll = np.asarray(Decision(np.zeros(88), np.zeros(88), dtype="float32")(odds, loud))[0]
+    assert decode(roll) == (Note(start=8, pitch=60, length=4, velocity=127),)

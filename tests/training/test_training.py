@@ -1,0 +1,205 @@
+"""Runs of both stages with a tiny network: killed, resumed, refused, started from another run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="needs the train extra")
+keras = pytest.importorskip("keras", reason="needs the train extra")
+
+from small import STUDIO, save_corpus, weights  # noqa: E402  # after the checks that they are there
+
+from training.config import parse  # noqa: E402
+from training.runs import Run, load_matching, load_variables  # noqa: E402
+from training.train import main  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 240
+"""A process that takes longer hangs."""
+
+
+class Bench:
+    """A corpus, a configuration, and the folder of a run that nothing interrupted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = save_corpus(folder / "data")
+        self.config = folder / "config.toml"
+        self.config.write_text(STUDIO, encoding="utf-8")
+        self.whole = folder / "whole"
+        assert self.train(self.whole) == 0
+
+    def train(self, run: Path, *extra: str, config: Path | None = None) -> int:
+        return main(self.arguments(run, *extra, config=config))
+
+    def arguments(self, run: Path, *extra: str, config: Path | None = None) -> list[str]:
+        return [str(config or self.config), "--data", str(self.data), "--run", str(run), *extra]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return Bench(tmp_path_factory.mktemp("bench"))
+
+
+def logged(run: Path) -> list[dict[str, Any]]:
+    path = run / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+
+def kill_during(stage: str, step: int, run: Path, arguments: list[str]) -> None:
+    """Start a run in a process of its own and kill it, with no chance to tidy up, once ``step`` is logged."""
+    command = [sys.executable, "-m", "training.train", *arguments]
+    log = (run.parent / "log.txt").open("w")
+    process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + SECONDS
+    try:
+        while not any(row["stage"] == stage and row["step"] >= step for row in logged(run)):
+            assert process.poll() is None, (run.parent / "log.txt").read_text()[-3000:]
+            assert time.monotonic() < deadline, "the run never came to the step"
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+        log.close()
+    if os.name == "posix":
+        assert process.returncode == -signal.SIGKILL
+
+
+def test_a_run_killed_in_each_stage_and_resumed_ends_with_the_same_weights(
+    bench: Bench, tmp_path: Path
+) -> None:
+    run = tmp_path / "killed"
+    kill_during("vae", 2, run, bench.arguments(run))
+    assert not (run / "checkpoints" / "vae-best.npz").exists()
+    kill_during("gan", 2, run, bench.arguments(run, "--resume"))
+    assert not (run / "checkpoints" / "gan-best.npz").exists()
+    assert bench.train(run, "--resume") == 0
+    for stage in ("vae", "vae-best", "gan", "gan-best"):
+        expected = weights(bench.whole / "checkpoints" / f"{stage}.npz")
+        got = weights(run / "checkpoints" / f"{stage}.npz")
+        assert list(got) == list(expected)
+        for name, array in expected.items():
+            np.testing.assert_array_equal(got[name], array, err_msg=f"{stage}: {name}")
+    assert logged(run) == logged(bench.whole)
+
+
+def test_a_run_folder_tells_how_it_came_about(bench: Bench) -> None:
+    told = json.loads((bench.whole / "run.json").read_text("utf-8"))
+    manifest = json.loads((bench.data / "manifest.json").read_text("utf-8"))
+    assert told["data"] == {"name": "small", "sha256": manifest["sha256"]}
+    assert told["versions"]["keras"] == keras.__version__
+    assert told["revision"]
+    assert (bench.whole / "config.toml").read_text("utf-8") == STUDIO
+    assert {path.name for path in (bench.whole / "samples").iterdir()} == {"vae-000008.png", "gan-000008.png"}
+    assert list((bench.whole / "tensorboard").iterdir())
+
+
+def test_training_moves_the_weights_and_lowers_the_loss(bench: Bench) -> None:
+    losses = [row["loss"] for row in logged(bench.whole) if "loss" in row]
+    assert len(losses) == 8
+    assert losses[-1] < losses[0]
+
+
+def test_a_folder_with_a_run_is_safe_without_resume(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in bench.whole.rglob("*") if path.is_file()}
+    assert bench.train(bench.whole) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in bench.whole.rglob("*") if path.is_file()} == before
+
+
+def test_a_finished_run_resumed_changes_no_weight(bench: Bench) -> None:
+    before = weights(bench.whole / "checkpoints" / "gan.npz")
+    assert bench.train(bench.whole, "--resume") == 0
+    after = weights(bench.whole / "checkpoints" / "gan.npz")
+    assert all(np.array_equal(after[name], array) for name, array in before.items())
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [('colour = "red"', "unknown key 'colour'"), ('init_from = "nowhere"', "nowhere holds no")],
+)
+def test_a_bad_configuration_ends_with_its_fault_and_no_folder(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, said: str
+) -> None:
+    config = tmp_path / "bad.toml"
+    config.write_text(f"{line}\n{STUDIO}", encoding="utf-8")
+    assert bench.train(tmp_path / "run", config=config) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_starts_from_another_ones_weights(bench: Bench, tmp_path: Path) -> None:
+    config = tmp_path / "second.toml"
+    still = STUDIO.replace("steps = 8", "steps = 0")
+    config.write_text(f'init_from = "{bench.whole.as_posix()}"\n{still}', encoding="utf-8")
+    assert bench.train(tmp_path / "second", config=config) == 0
+    for stage in ("vae", "gan"):
+        first = weights(bench.whole / "checkpoints" / f"{stage}-best.npz")
+        second = weights(tmp_path / "second" / "checkpoints" / f"{stage}-best.npz")
+        for name, array in second.items():
+            if not name.split("/")[0].endswith("optimizer"):
+                np.testing.assert_array_equal(array, first[name], err_msg=name)
+            elif name.endswith("iteration"):
+                assert array == 0
+    told = json.loads((tmp_path / "second" / "run.json").read_text("utf-8"))
+    assert told["vae_init"]["from"].endswith("vae-best.npz")
+    assert told["vae_init"]["new"] == []
+
+
+class Still:
+    """A stage of one variable."""
+
+    name, steps = "still", 1
+
+    def __init__(self, *shape: int) -> None:
+        self.variable = keras.Variable(np.ones(shape, np.float32))
+
+    def variables(self) -> dict[str, Any]:
+        return {"net/000/kernel": self.variable}
+
+    def state(self) -> dict[str, Any]:
+        return {"seen": 3}
+
+
+def still_run(folder: Path) -> Run:
+    return Run(folder, parse({"name": "still", "network": "studio", "data": "none"}))
+
+
+def test_a_checkpoint_that_cannot_be_finished_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, stage = still_run(tmp_path), Still(2)
+    run.save(stage, 1, 0.5)  # type: ignore[arg-type]
+    path = tmp_path / "checkpoints" / "still.npz"
+    before = path.read_bytes()
+
+    def full(file: Any, **arrays: Any) -> None:
+        file.write(b"PK")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space"):
+        run.save(stage, 2, 0.7)  # type: ignore[arg-type]
+    assert path.read_bytes() == before
+
+
+def test_a_checkpoint_of_another_network_is_refused_and_nothing_assigned(tmp_path: Path) -> None:
+    still_run(tmp_path).save(Still(2), 1, 0.5)  # type: ignore[arg-type]
+    path = tmp_path / "checkpoints" / "still.npz"
+    assert load_variables(path, {}) == {"step": 1, "best": 0.5, "state": {"seen": 3}}
+    other = Still(3)
+    with pytest.raises(ValueError, match=r"net/000/kernel must have shape \(3,\); got \(2,\)"):
+        load_variables(path, other.variables())
+    with pytest.raises(ValueError, match="not one array fits"):
+        load_matching(path, other.variables())
+    assert np.asarray(other.variable).tolist() == [1.0, 1.0, 1.0]
