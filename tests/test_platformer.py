@@ -525,3 +525,25 @@ def test_an_empty_playlist_is_refused_in_one_line(tmp_path):
     assert done.returncode == 1
     assert "no MIDI files" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_playlist_is_played_without_a_model(silent, tmp_path):
+    from music_fakes import make_piece
+
+    from pianogan_bgm.midi import write_midi
+
+    for number in (1, 2):
+        write_midi(make_piece(number), tmp_path / f"{number}.mid")
+    missing = tmp_path / "none.onnx"
+    soundtrack = game_music.Soundtrack(3, playlist=tmp_path, record=tmp_path / "out.wav", model=missing)
+    game = Game(load_folder(LEVELS))
+    soundtrack.follow(game, [])
+    soundtrack.show_roll = True
+    notes = soundtrack.heard().notes
+    assert len(notes) > 20
+    soundtrack.another()
+    for _ in range(240):
+        soundtrack.follow(game, game.step(Buttons()))
+    assert soundtrack.heard().notes
+    assert soundtrack.heard().notes != notes
+    soundtrack.close()

@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             model=options.model,
             favourites=None if options.demo else options.favourites,
         )
-    except OSError as error:
+    except (OSError, ValueError) as error:
         print(f"{Path(__file__).name}: {error}", file=sys.stderr)
         return 1
     try:
@@ -83,7 +83,7 @@ def play(
             controls.notice(event)
             if event.type == soundtrack.event_type:
                 soundtrack.hear(event)
-            elif event.type == pygame.QUIT or (event.type == pygame.KEYDOWN and leaves(event.key, game)):
+            elif event.type == pygame.QUIT:
                 return 1 if options.demo else 0
             elif event.type == pygame.KEYDOWN:
                 press(event.key, soundtrack)
@@ -124,14 +124,11 @@ class Clock:
         return steps
 
 
-def leaves(key: int, game: Game) -> bool:
-    """Escape ends the game."""
-    return key == pygame.K_ESCAPE and game.screen != "card"
-
-
 def press(key: int, soundtrack: Soundtrack) -> None:
     """Keys that are no buttons of the game."""
-    if key in (pygame.K_f, pygame.K_F11):
+    if key == pygame.K_ESCAPE:
+        pygame.event.post(pygame.event.Event(pygame.QUIT))
+    elif key in (pygame.K_f, pygame.K_F11):
         pygame.display.toggle_fullscreen()
     elif key == pygame.K_n:
         soundtrack.another()

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,12 +83,16 @@ class Soundtrack:
         self.event_type = -1
         self.show_roll = False
         self._favourites = favourites
-        self._scenes = _with_favourites(SCENES, favourites)
+        self._kept = read_favourites(favourites)
+        self._scenes = {name: replace(scene, piece=self._kept.get(name)) for name, scene in SCENES.items()}
+        self._playlist = cycle(read_playlist(playlist)) if playlist is not None else None
         self._dress = (1.0, 0, "")
         self._pulse = 0.0
         self._score = Score(model)
-        if playlist is not None:
-            self._scenes = _with_playlist(SCENES, playlist)
+        if self._playlist is not None:
+            self._scenes = {
+                name: replace(scene, piece=next(self._playlist)) for name, scene in SCENES.items()
+            }
         settings: dict[str, Any] = {"seed": seed, "scenes": self._scenes, "rules": RULES}
         settings |= {"model": model, "volume": 0.0 if mute else 0.8}
         # With a piece of its own the engine needs no model to begin with.
@@ -121,7 +126,7 @@ class Soundtrack:
         if wanted != music.scene:
             music.scenes[wanted] = self._dressed(wanted)
             music.transition(wanted)
-        if game.screen == "play" and game.world.tick % 12 == 0:
+        if game.screen == "play" and game.world.tick % 15 == 0:
             self._follow_danger(game)
         if isinstance(music, Recorder):
             music.step()
@@ -130,8 +135,8 @@ class Soundtrack:
         """More voices and more notes, the nearer the danger."""
         assert self.music is not None
         goal = 0.4 + 0.6 * danger(game.world)
-        intensity = self.music.intensity + 0.25 * (goal - self.music.intensity)
-        if abs(intensity - self.music.intensity) > 0.02:
+        intensity = self.music.intensity + 0.3 * (goal - self.music.intensity)
+        if abs(intensity - self.music.intensity) > 0.05:
             self.music.intensity = round(intensity, 2)
 
     def _change_dress(self, game: Game) -> None:
@@ -161,7 +166,12 @@ class Soundtrack:
     def another(self) -> None:
         """Another piece for this scene, from the next bar."""
         if self.music is not None and (name := self.music.scene) in self._scenes:
-            self._scenes[name] = replace(self._scenes[name], piece=None)
+            piece = None
+            if self._playlist is not None:
+                piece = next(self._playlist)
+                if piece is self._scenes[name].piece:
+                    piece = next(self._playlist)
+            self._scenes[name] = replace(self._scenes[name], piece=piece)
             self.music.scenes[name] = self._dressed(name)
             self.music.transition(name, at="bar", hold=False)
 
@@ -170,9 +180,9 @@ class Soundtrack:
         now = self.music.now_playing if self.music is not None else None
         if now is None or now.seed is None or now.scene is None or self._favourites is None:
             return None
-        known = read_favourites(self._favourites) | {now.scene: now.seed}
+        self._kept |= {now.scene: now.seed}
         draft = self._favourites.with_suffix(".part")
-        draft.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        draft.write_text(json.dumps(self._kept, indent=1), encoding="utf-8")
         draft.replace(self._favourites)
         return now.seed
 
@@ -194,7 +204,8 @@ class Soundtrack:
         if self.music is None or now is None:
             return Heard(self._pulse)
         name = now.name if now.seed is None else f"seed {now.seed}"
-        heard = Heard(self._pulse, f"{name}  ·  {now.key}  ·  bar {self.music.bar}")
+        kept = "  ·  kept" if now.seed is not None and now.seed == self._kept.get(now.scene or "") else ""
+        heard = Heard(self._pulse, f"{name}  ·  {now.key}  ·  bar {self.music.bar}{kept}")
         if self.show_roll:
             piece = self._score.piece(now.seed, self._scenes.get(now.scene or ""))
             if piece is not None:
@@ -259,19 +270,14 @@ def read_favourites(path: Path | None) -> dict[str, int]:
     return {name: seed for name, seed in good if name in SCENES and isinstance(seed, int) and seed >= 0}
 
 
-def _with_favourites(scenes: dict[str, Scene], path: Path | None) -> dict[str, Scene]:
-    kept = read_favourites(path)
-    return {name: replace(scene, piece=kept.get(name)) for name, scene in scenes.items()}
+def read_playlist(folder: Path) -> Sequence[Piece]:
+    """Pieces composed beforehand, so that no model is needed.
 
-
-def _with_playlist(scenes: dict[str, Scene], folder: Path) -> dict[str, Scene]:
-    """Pieces composed beforehand, one after another to the scenes: no model is needed."""
+    Raises ``FileNotFoundError`` where there are none, ``ValueError`` for a file that is no music.
+    """
     from pianogan_bgm.midi import read_midi
 
-    files: Sequence[Path] = sorted(folder.glob("*.mid"))
+    files = sorted(folder.glob("*.mid"))
     if not files:
         raise FileNotFoundError(f"{folder}: no MIDI files (*.mid) to play")
-    pieces = [read_midi(file).piece() for file in files]
-    return {
-        name: replace(scene, piece=pieces[i % len(pieces)]) for i, (name, scene) in enumerate(scenes.items())
-    }
+    return [read_midi(file).piece() for file in files]

@@ -79,6 +79,8 @@ class Screens:
                 target.blit(self._shade, (0, 0))
                 put(target, "PAUSE", 64, (320, 150), WHITE, "center")
                 put(target, "P or START: go on", 22, (320, 200), GOLD, "center")
+                keys = "N: another piece    K: keep this one    Tab: piano roll    M: sound    Esc: leave"
+                put(target, keys, 19, (320, 244), WHITE, "center")
             case "clear":
                 put(target, "AREA CLEAR!", 58, (320, 130 - 4 * pulse), GOLD, "center")
                 bonus = f"{game.world.seconds_left} seconds left: + {10 * game.world.seconds_left}"
