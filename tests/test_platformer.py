@@ -547,3 +547,70 @@ def test_a_playlist_is_played_without_a_model(silent, tmp_path):
     assert soundtrack.heard().notes
     assert soundtrack.heard().notes != notes
     soundtrack.close()
+
+
+class Pad:
+    """A gamepad with a stick pushed and one button held."""
+
+    def __init__(self, across, button):
+        self.across, self.button = across, button
+
+    def get_numaxes(self):
+        return 2
+
+    def get_axis(self, _):
+        return self.across
+
+    def get_numhats(self):
+        return 0
+
+    def get_numbuttons(self):
+        return 8
+
+    def get_button(self, number):
+        return number == self.button
+
+
+def test_keyboard_and_gamepad_press_the_same_buttons(silent, monkeypatch):
+    from collections import defaultdict
+
+    from controls import Controls
+
+    controls = Controls()
+    assert controls.buttons() == Buttons()
+    held = defaultdict(bool, {silent.K_LEFT: True, silent.K_SPACE: True, silent.K_LSHIFT: True})
+    monkeypatch.setattr(silent.key, "get_pressed", lambda: held)
+    assert controls.buttons() == Buttons(left=True, jump=True, run=True)
+    monkeypatch.setattr(silent.key, "get_pressed", lambda: defaultdict(bool))
+    controls._pads[0] = Pad(0.9, 7)
+    assert controls.buttons() == Buttons(right=True, start=True)
+    controls._pads[0] = Pad(0.1, 0)
+    assert controls.buttons() == Buttons(jump=True)
+
+
+def test_every_screen_can_be_drawn_and_looks_different(silent):
+    from view import Heard, View
+
+    canvas = silent.display.set_mode((640, 360))
+    view, game, shots = View(), begun(), {}
+
+    def draw():
+        view.draw(canvas, game, Heard(0.5, "seed 1", show_roll=True))
+        shots[game.screen] = silent.image.tobytes(canvas, "RGB")
+
+    draw()
+    game.step(Buttons(start=True))
+    draw()
+    game.step(Buttons())
+    game.step(Buttons(start=True))
+    while game.screen != "game over":
+        view.effects.show(game.step(Buttons(right=True)))
+        view.effects.step()
+        if game.age % 10 == 0:
+            draw()
+    draw()
+    for number in range(40):
+        game.step(Buttons(start=number == 39))
+    draw()
+    assert set(shots) == {"play", "paused", "dying", "game over", "title"}
+    assert len(set(shots.values())) == 5
