@@ -56,7 +56,7 @@ class GradientStep:
             with tf.GradientTape() as tape:
                 loss, logs = self._loss(*arrays)
             sources = [v.value for v in self._trainable]
-            return tape.gradient(loss, sources, tf.UnconnectedGradients.ZERO), logs
+            return tape.gradient(loss, sources, unconnected_gradients="zero"), logs
 
         def averaged(*arrays: Any) -> Any:
             """In each replica: its share of the batch, then the mean over all of them."""
