@@ -73,7 +73,7 @@ width = 4
 critic_width = 4
 steps = 8
 batch = 8
-r1_every = 2
+r1_every = 100
 bank = 64
 """
 """Both stages in eight steps each, a checkpoint after every step (as soon as 0 minutes have passed)."""

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,72 +12,17 @@ import pytest
 pytest.importorskip("tensorflow", reason="needs the train extra")
 keras = pytest.importorskip("keras", reason="needs the train extra")
 
-from small import STUDIO, save_corpus, weights  # noqa: E402  # after the checks that they are there
+from bench import Bench, logged  # noqa: E402  # after the checks that they are there
+from small import STUDIO, weights  # noqa: E402
 
 from training.config import parse  # noqa: E402
 from training.runs import Run, load_matching, load_variables  # noqa: E402
-from training.train import main  # noqa: E402
-
-ROOT = Path(__file__).parents[2]
-SECONDS = 240
-"""A process that takes longer hangs."""
 
 
-class Bench:
-    """A corpus, a configuration, and the folder of a run that nothing interrupted."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.data = save_corpus(folder / "data")
-        self.config = folder / "config.toml"
-        self.config.write_text(STUDIO, encoding="utf-8")
-        self.whole = folder / "whole"
-        assert self.train(self.whole) == 0
-
-    def train(self, run: Path, *extra: str, config: Path | None = None) -> int:
-        return main(self.arguments(run, *extra, config=config))
-
-    def arguments(self, run: Path, *extra: str, config: Path | None = None) -> list[str]:
-        return [str(config or self.config), "--data", str(self.data), "--run", str(run), *extra]
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return Bench(tmp_path_factory.mktemp("bench"))
-
-
-def logged(run: Path) -> list[dict[str, Any]]:
-    path = run / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
-
-
-def kill_during(stage: str, step: int, run: Path, arguments: list[str]) -> None:
-    """Start a run in a process of its own and kill it, with no chance to tidy up, once ``step`` is logged."""
-    command = [sys.executable, "-m", "training.train", *arguments]
-    log = (run.parent / "log.txt").open("w")
-    process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
-    deadline = time.monotonic() + SECONDS
-    try:
-        while not any(row["stage"] == stage and row["step"] >= step for row in logged(run)):
-            assert process.poll() is None, (run.parent / "log.txt").read_text()[-3000:]
-            assert time.monotonic() < deadline, "the run never came to the step"
-            time.sleep(0.01)
-    finally:
-        process.kill()
-        process.wait()
-        log.close()
-    if os.name == "posix":
-        assert process.returncode == -signal.SIGKILL
-
-
-def test_a_run_killed_in_each_stage_and_resumed_ends_with_the_same_weights(
-    bench: Bench, tmp_path: Path
-) -> None:
-    run = tmp_path / "killed"
-    kill_during("vae", 2, run, bench.arguments(run))
-    assert not (run / "checkpoints" / "vae-best.npz").exists()
-    kill_during("gan", 2, run, bench.arguments(run, "--resume"))
-    assert not (run / "checkpoints" / "gan-best.npz").exists()
+def test_a_run_killed_in_each_stage_and_resumed_ends_with_the_same_weights(bench: Bench) -> None:
+    assert not (bench.in_vae / "checkpoints" / "vae-best.npz").exists()
+    assert not (bench.in_gan / "checkpoints" / "gan-best.npz").exists()
+    run = bench.copy(bench.in_gan, "resumed")
     assert bench.train(run, "--resume") == 0
     for stage in ("vae", "vae-best", "gan", "gan-best"):
         expected = weights(bench.whole / "checkpoints" / f"{stage}.npz")

@@ -1,0 +1,96 @@
+"""One tiny run that nothing interrupted, and one that was killed twice: what tests of training compare."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from small import STUDIO, save_corpus
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 240
+"""A process that takes longer hangs."""
+
+
+class Bench:
+    """Folders of runs of one configuration on one corpus.
+
+    ``whole``: not interrupted. ``in_vae``, ``in_gan``: as the kills in the first and second stage left it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = save_corpus(folder / "data", velocity=True)
+        self.config = folder / "config.toml"
+        self.config.write_text(STUDIO, encoding="utf-8")
+        self.whole, self.in_vae, self.in_gan = (folder / name for name in ("whole", "in_vae", "in_gan"))
+        assert self.train(self.whole) == 0
+        self._kill_during("vae", self.in_vae)
+        shutil.copytree(self.in_vae, self.in_gan)
+        self._kill_during("gan", self.in_gan, "--resume")
+
+    def train(self, run: Path, *extra: str, config: Path | None = None) -> int:
+        """Train in this process; the exit status."""
+        from training.train import main
+
+        return main(self.arguments(run, *extra, config=config))
+
+    def arguments(self, run: Path, *extra: str, config: Path | None = None) -> list[str]:
+        """Command line of a training run."""
+        return [str(config or self.config), "--data", str(self.data), "--run", str(run), *extra]
+
+    def copy(self, run: Path, name: str) -> Path:
+        """A copy of a run to go on with."""
+        return Path(shutil.copytree(run, self.folder / name))
+
+    def _kill_during(self, stage: str, run: Path, *extra: str) -> None:
+        """Start a run in another process and kill it, with no chance to tidy up, two steps into a stage."""
+        process = start("-m", "training.train", *self.arguments(run, *extra))
+        deadline = time.monotonic() + SECONDS
+        try:
+            while not any(row["stage"] == stage and row["step"] >= 2 for row in logged(run)):
+                assert process.poll() is None, process.communicate()[0][-3000:]
+                assert time.monotonic() < deadline, "the run never came to the step"
+                time.sleep(0.01)
+        finally:
+            process.kill()
+            process.communicate()
+        if os.name == "posix":
+            assert process.returncode == -signal.SIGKILL
+
+
+def logged(run: Path) -> list[dict[str, Any]]:
+    """The scalars a run has logged so far."""
+    path = run / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+
+def start(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
+    """Start Python on ``arguments`` in the repository's root."""
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(*processes: subprocess.Popen[str]) -> None:
+    """Wait for processes to end well; none is left behind."""
+    try:
+        for process in processes:
+            output, _ = process.communicate(timeout=SECONDS)
+            assert process.returncode == 0, output[-3000:]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
