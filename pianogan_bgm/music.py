@@ -246,11 +246,12 @@ class Music(ABC):
         ``to``: a name in :attr:`scenes`, a mood, or whatever can be played. What is not said here is taken
         from the :attr:`rules` by the names of both scenes: ``at``, ``fade_beats`` (length of the crossfade; 0
         lets the old piece ring out) and ``filler`` (a figure that leads over). ``hold``: coming back to the
-        scene left goes on where it was left. A pending transition is replaced; the name of the scene that
-        plays already, or is about to, changes nothing, so a game may say every frame where it is.
+        scene left goes on where it was left. A pending transition is replaced. The name alone of the scene
+        that plays already, or is about to, changes nothing: a game may say every frame where it is.
         """
         name, scene = self._scene_of(to, loops)
-        if name is not None and name == self._scene and self.get_busy():
+        how = (at, fade_beats, filler, hold)
+        if name is not None and name == self._scene and how == (None,) * 4 and self.get_busy():
             return
         rule = rule_for(self.rules, self._scene, name or "")
         when = rule.at if at is None else _one_of("at", at, ("now", "beat", "bar", "end"))
@@ -345,8 +346,10 @@ class Music(ABC):
 
     @intensity.setter
     def intensity(self, value: float) -> None:
-        self._intensity = _within("intensity", value, 0.0, 1.0)
-        self._send(c.SetIntensity(self._intensity))
+        intensity = _within("intensity", value, 0.0, 1.0)
+        if intensity != self._intensity:
+            self._intensity = intensity
+            self._send(c.SetIntensity(intensity))
 
     @property
     def tempo(self) -> float:
@@ -355,8 +358,10 @@ class Music(ABC):
 
     @tempo.setter
     def tempo(self, value: float) -> None:
-        self._tempo = _within("tempo", value, *TEMPO_FACTORS)
-        self._send(c.SetTempo(self._tempo))
+        tempo = _within("tempo", value, *TEMPO_FACTORS)
+        if tempo != self._tempo:
+            self._tempo = tempo
+            self._send(c.SetTempo(tempo))
 
     @property
     def transpose(self) -> int:
@@ -385,8 +390,10 @@ class Music(ABC):
 
     @volume.setter
     def volume(self, value: float) -> None:
-        self._volume = _within("volume", value, 0.0, 1.0)
-        self._send(c.SetLevel("volume", self._volume))
+        volume = _within("volume", value, 0.0, 1.0)
+        if volume != self._volume:
+            self._volume = volume
+            self._send(c.SetLevel("volume", volume))
 
     def set_volume(self, volume: float) -> None:
         """As :attr:`volume`."""

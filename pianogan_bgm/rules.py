@@ -252,22 +252,29 @@ def _level(state: State, command: c.SetLevel, frame: int) -> Out:
 
 def _intensity(state: State, command: c.SetIntensity, frame: int) -> Out:
     mix = state.mix.with_intensity(command.value, frame, state.frames(command.seconds))
-    return Out(replace(state, intensity=command.value, mix=mix))
+    return Out(replace(_overrule(state, intensity=None), intensity=command.value, mix=mix))
 
 
 def _tempo(state: State, command: c.SetTempo, frame: int) -> Out:
     steps = max(1, round(command.beats * STEPS_PER_BEAT))
     if command.beats == 0.0:
         state = replace(state, tempo=command.value)
-    return Out(replace(state, tempo_goal=command.value, tempo_steps=steps))
+    return Out(replace(_overrule(state, tempo=None), tempo_goal=command.value, tempo_steps=steps))
 
 
 def _transpose(state: State, command: c.SetTranspose, frame: int) -> Out:
-    return Out(replace(state, transpose=command.semitones))
+    return Out(replace(_overrule(state, transpose=None), transpose=command.semitones))
 
 
 def _instruments(state: State, command: c.SetInstruments, frame: int) -> Out:
-    return Out(replace(state, instruments=command.names))
+    return Out(replace(_overrule(state, instruments=None), instruments=command.names))
+
+
+def _overrule(state: State, **setting: Any) -> State:
+    """What is set while a transition waits goes before what the transition would have set."""
+    if state.pending is None:
+        return state
+    return replace(state, pending=replace(state.pending, **setting))
 
 
 def _figure(state: State, command: c.PlayFigure, frame: int) -> Out:

@@ -266,3 +266,15 @@ def test_saying_every_frame_which_scene_it_is_changes_nothing():
         noisy.transition("calm")
         blocks.append(noisy.fill(800))
     np.testing.assert_array_equal(np.concatenate(blocks), fill(plain, 3))
+
+
+def test_a_setting_made_while_a_transition_waits_goes_before_it():
+    stream = once()
+    stream.play(loops=-1)
+    stream.fill(100)
+    stream.scenes["fight"] = Scene(piece=make_piece(2), intensity=0.9, tempo=1.5)
+    stream.transition("fight", at="bar")
+    stream.intensity = 0.2
+    fill(stream, 3)
+    assert stream._here().state.intensity == 0.2
+    assert stream._here().state.tempo == 1.5
