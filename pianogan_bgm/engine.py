@@ -69,6 +69,9 @@ class Sink(Protocol):
     def cursor(self, now: float) -> int:
         """Frame read now."""
 
+    def surely(self, now: float) -> int:
+        """Frame that has been read by now, if the cursor is an estimate."""
+
     def pause(self, now: float) -> None:
         """Hold."""
 
@@ -420,7 +423,7 @@ class Engine:
             self._told = cursor + 1
         silent = self.conductor.silent_from()
         # the device may be a little behind the estimate: let it read the end too
-        played_out = cursor - round(REACTION_SECONDS * self.sink.rate)
+        played_out = self.sink.surely(now) - round(REACTION_SECONDS * self.sink.rate)
         if silent is not None and silent <= played_out and not self.requests:
             self._frontier = max(self._frontier, cursor, self._last_at)
             self.sink.stop()

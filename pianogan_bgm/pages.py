@@ -39,6 +39,7 @@ class Cursor:
         self.rate = rate
         self._speed = float(rate)
         self._since = now
+        self._slack = 0.0
         self._frame = frame
         self._page = page
         self._looked = now
@@ -49,6 +50,10 @@ class Cursor:
         """The frame at time ``now``, never beyond the page that is playing."""
         elapsed = (self._paused or now) - self._since
         return self._frame + min(max(0, int(elapsed * self._speed)), self._page)
+
+    def surely(self, now: float) -> int:
+        """A frame that was read by ``now`` even if the page turned only when it was seen to."""
+        return max(self._frame, self.at(now) - ceil(self._slack * self.rate))
 
     @property
     def due(self) -> float:
@@ -68,6 +73,7 @@ class Cursor:
             limits = 0.97 * self.rate, 1.03 * self.rate
             self._speed = min(max(0.5 * self._speed + 0.5 * measured, limits[0]), limits[1])
         self._since, self._frame, self._sharp = began, self._frame + self._page, sharp
+        self._slack = now - began
         self._looked = now
 
     def pause(self, now: float) -> None:
@@ -104,6 +110,10 @@ class Silent:
 
     def cursor(self, now: float) -> int:
         """Frame heard at ``now``, if anything were."""
+        return self._cursor.at(now)
+
+    def surely(self, now: float) -> int:
+        """The same."""
         return self._cursor.at(now)
 
     def pause(self, now: float) -> None:
@@ -212,6 +222,10 @@ class Pages:
         """Frame the mixer reads at ``now``, as far as can be told."""
         return self._cursor.at(now)
 
+    def surely(self, now: float) -> int:
+        """Frame the mixer has read by ``now`` at the least."""
+        return self._cursor.surely(now)
+
     def pause(self, now: float) -> None:
         """Hold the channel."""
         with self._lock:
@@ -278,6 +292,8 @@ class Pages:
             block = np.concatenate([block, np.zeros((until - at - len(block), 2), np.float32)])
         parts = self._split(at, block)
         limit = at - round(SAFETY_SECONDS * self.rate)
+        if (now := clock()) >= self._cursor.due:
+            self.poll(now)  # if the page has turned unseen, the cursor is further than it says
         if self._cursor.at(clock()) > limit:
             return False
         for view, place, part in reversed(parts):

@@ -311,3 +311,27 @@ def test_a_cursor_learns_the_speed_of_the_device():
         cursor.look(now - 0.005)
         cursor.turned(now)
     assert cursor.at(now + 3.0) - cursor.at(now) == pytest.approx(3000 / 1.01, abs=5)
+
+
+def test_a_page_that_turned_unseen_does_not_fool_a_command():
+    rig = Rig()
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(1.8)
+    composing = c.SetIntensity(0.1)
+
+    def slow(desk):  # the page turns while something is composed
+        rig.stall(0.6)
+        return [composing]
+
+    rig.send(slow)
+    rig.run(3.0)
+    assert rig.engine.stats.underruns == 0
+    assert_equal_to_offline(rig)
+
+
+def test_a_late_look_leaves_doubt_about_what_was_read():
+    cursor = Cursor(1000, now=0.0, frame=0, page=4000)
+    cursor.look(3.9)
+    cursor.turned(4.4)
+    assert cursor.at(4.5) == 4500
+    assert 4090 <= cursor.surely(4.5) <= 4100
