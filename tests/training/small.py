@@ -71,12 +71,12 @@ batch = 8
 [gan]
 width = 4
 critic_width = 4
-steps = 8
+steps = 5
 batch = 8
 r1_every = 100
 bank = 64
 """
-"""Both stages in eight steps each, a checkpoint after every step (as soon as 0 minutes have passed)."""
+"""Stages of eight and five steps, a checkpoint after every step (as soon as 0 minutes have passed)."""
 
 
 def weights(path: Path) -> dict[str, Any]:
