@@ -614,3 +614,18 @@ def test_every_screen_can_be_drawn_and_looks_different(silent):
     draw()
     assert set(shots) == {"play", "paused", "dying", "game over", "title"}
     assert len(set(shots.values())) == 5
+
+
+def test_danger_makes_the_music_richer_and_peace_thinner(silent, tmp_path):
+    soundtrack = game_music.Soundtrack(3, record=tmp_path / "out.wav", model=FakeGenerator())
+    game = begun()
+    for _ in range(100):
+        soundtrack.follow(game, game.step(Buttons()))
+        game.world.enemies[0].x = 2.0 * TILE
+    threatened = soundtrack.music.intensity
+    game.world.enemies.clear()
+    for _ in range(100):
+        soundtrack.follow(game, game.step(Buttons()))
+    assert threatened > 0.75
+    assert soundtrack.music.intensity < 0.6
+    soundtrack.close()

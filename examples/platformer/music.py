@@ -88,6 +88,7 @@ class Soundtrack:
         self._playlist = cycle(read_playlist(playlist)) if playlist is not None else None
         self._dress = (1.0, 0, "")
         self._pulse = 0.0
+        self._intensity = 0.5
         self._score = Score(model)
         if self._playlist is not None:
             self._scenes = {
@@ -126,18 +127,18 @@ class Soundtrack:
         if wanted != music.scene:
             music.scenes[wanted] = self._dressed(wanted)
             music.transition(wanted)
-        if game.screen == "play" and game.world.tick % 15 == 0:
+        if game.screen == "play" and game.world.tick % 20 == 0:
             self._follow_danger(game)
         if isinstance(music, Recorder):
             music.step()
 
     def _follow_danger(self, game: Game) -> None:
-        """More voices and more notes, the nearer the danger."""
+        """More voices and more notes, the nearer the danger; in steps large enough to be heard."""
         assert self.music is not None
-        goal = 0.4 + 0.6 * danger(game.world)
-        intensity = self.music.intensity + 0.3 * (goal - self.music.intensity)
-        if abs(intensity - self.music.intensity) > 0.05:
-            self.music.intensity = round(intensity, 2)
+        goal = round(0.4 + 0.6 * danger(game.world), 1)
+        self._intensity += 0.5 * (goal - self._intensity)
+        if abs(self._intensity - self.music.intensity) > 0.12:
+            self.music.intensity = round(self._intensity, 2)
 
     def _change_dress(self, game: Game) -> None:
         """The last seconds hurry; a sunflower lifts the key and brightens the melody."""
