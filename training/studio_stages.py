@@ -368,7 +368,8 @@ def copy_variables(source: Any, target: Any) -> None:
 
 def generate_odds(composer: Any, decoder: Any, moments: Moments, latents: Any) -> tuple[Any, Any]:
     """Log-odds float32 ``(n, 75, 2, 352)`` and velocities of latents, in chunks."""
-    odds, loudness = [], []
+    odds: list[npt.NDArray[Any]] = []
+    loudness: list[Any] = []
     for i in range(0, len(latents), CHUNK):
         codes = ops.cast(composer(latents[i : i + CHUNK]), "float32") * moments.deviation + moments.mean
         _, chunk, velocities = decoder(codes)
