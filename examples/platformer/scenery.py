@@ -211,7 +211,7 @@ def _castle() -> Scenery:
     for row in range(24):
         for column in range(33):
             x = column * 40 - (20 if row % 2 else 0)
-            wall.box((60, 47, 82), x + 1.5, row * 15 + 1.5, 37, 12, 2)
+            wall.box((66, 52, 90), x + 1.5, row * 15 + 1.5, 37, 12, 2)
     lights = []
     for i in range(4):
         x = 160 + i * 320
