@@ -9,8 +9,8 @@ The discriminator answers 1 for generated and 0 for real, with labels blurred up
 it cannot tell. The original drew black and white, so a roll follows the ``edges`` convention; its tanh is
 clipped to [0, 1] on the way out (the original let it wrap through uint8, where −0.3 became a sounding 180).
 
-A step of batch 16 took 5 to 7 s at width 0.0625 (125,921 and 17,633 parameters) and about a minute at 0.125 on
-two CPU cores that other work shared: 1,000 steps at 0.0625 are an hour and a half.
+A step of batch 16 took 5 to 7 s at width 0.0625 (125,921 and 17,633 weights) and over a minute at 0.125 on
+two cores that other work shared: 1,000 steps at 0.0625 are an hour and a half.
 """
 
 from __future__ import annotations
