@@ -67,7 +67,10 @@ class Sink(Protocol):
         """Fall silent."""
 
     def cursor(self, now: float) -> int:
-        """Frame read now."""
+        """Furthest frame that may be read now: nothing before it can be changed."""
+
+    def heard(self, now: float) -> int:
+        """Frame most likely read now: for events."""
 
     def surely(self, now: float) -> int:
         """Frame that has been read by now, if the cursor is an estimate."""
@@ -415,7 +418,7 @@ class Engine:
     def _listen(self) -> None:
         """Tell the events heard by now; end when nothing will be heard any more."""
         now = self._clock()
-        cursor = self.sink.cursor(now)
+        cursor = self.sink.heard(now)
         self.pulse = Pulse(now, cursor, self.conductor.place(cursor), self.sink.rate, self.paused)
         if cursor >= self._told:
             for event in self.conductor.events(self._told, cursor + 1):
@@ -443,7 +446,7 @@ class Engine:
             wait = min(wait, (self._frontier - cursor) / rate - self._ahead() if room else 0.05)
         coming = self.conductor.events(self._told, cursor + rate)
         if coming:
-            wait = min(wait, (coming[0].frame - cursor) / rate)
+            wait = min(wait, (coming[0].frame - self.sink.heard(now)) / rate)
         return max(0.003, min(wait, 0.1))
 
 

@@ -47,18 +47,29 @@ class Cursor:
         self._paused: float | None = None
 
     def at(self, now: float) -> int:
-        """The frame at time ``now``, never beyond the page that is playing."""
+        """The furthest frame that may be read at ``now``, never beyond the page that is playing.
+
+        A device that was slow for a while (a busy machine) may be on time again, so the measured speed
+        counts only where it is above the nominal one.
+        """
+        return self._reached(now, max(self._speed, self.rate))
+
+    def heard(self, now: float) -> int:
+        """The frame that is most likely read at ``now``."""
+        return self._reached(now, self._speed)
+
+    def _reached(self, now: float, speed: float) -> int:
         elapsed = (self._paused or now) - self._since
-        return self._frame + min(max(0, int(elapsed * self._speed)), self._page)
+        return self._frame + min(max(0, int(elapsed * speed)), self._page)
 
     def surely(self, now: float) -> int:
         """A frame that was read by ``now`` even if the page turned only when it was seen to."""
-        return max(self._frame, self.at(now) - ceil(self._slack * self.rate))
+        return max(self._frame, self.heard(now) - ceil(self._slack * self.rate))
 
     @property
     def due(self) -> float:
-        """When the page should turn."""
-        return self._since + self._page / self._speed
+        """When the page should turn at the earliest."""
+        return self._since + self._page / max(self._speed, self.rate)
 
     def look(self, now: float) -> None:
         """The page has not turned yet."""
@@ -110,6 +121,10 @@ class Silent:
 
     def cursor(self, now: float) -> int:
         """Frame heard at ``now``, if anything were."""
+        return self._cursor.at(now)
+
+    def heard(self, now: float) -> int:
+        """The same."""
         return self._cursor.at(now)
 
     def surely(self, now: float) -> int:
@@ -219,8 +234,12 @@ class Pages:
         self._channel, self.playing = None, playing
 
     def cursor(self, now: float) -> int:
-        """Frame the mixer reads at ``now``, as far as can be told."""
+        """The furthest frame the mixer may read at ``now``."""
         return self._cursor.at(now)
+
+    def heard(self, now: float) -> int:
+        """The frame the mixer most likely reads at ``now``."""
+        return self._cursor.heard(now)
 
     def surely(self, now: float) -> int:
         """Frame the mixer has read by ``now`` at the least."""
