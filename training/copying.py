@@ -24,7 +24,7 @@ from training.features import Ints, NoteTable, note_table
 
 NGRAM: Final = 12
 SHIFTS: Final = range(-6, 6)
-"""Semitones that take back every transposition of the training (−5 to +6)."""
+"""Semitones that take back every transposition of the training (-5 to +6)."""
 
 Hashes: TypeAlias = npt.NDArray[np.uint64]
 
