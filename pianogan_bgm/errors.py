@@ -10,6 +10,7 @@
     ├── ModelError         a generator that cannot be used
     │   ├── ModelNotFound  no model of that name is installed
     │   └── ModelDamaged   card and weights disagree, or the file is not a generator
+    ├── InvalidSetting   a setting of the music outside its range, or a name nobody knows
     ├── SoundError         samples or instruments that cannot be loaded or rendered
     └── PlaylistError      a playlist or manifest that cannot be read, written or verified
 
@@ -36,6 +37,10 @@ class InvalidMidi(PianoganError, ValueError):
 
 class InvalidLatent(PianoganError, ValueError):
     """A latent or seed of the wrong shape, type or value."""
+
+
+class InvalidSetting(PianoganError, ValueError):
+    """A setting of the music outside its range, or a name nobody knows."""
 
 
 class ModelError(PianoganError, RuntimeError):
