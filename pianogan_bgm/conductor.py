@@ -2,9 +2,9 @@
 
 Rules, on which exact streaming rests:
 
-* What is heard is a pure function of the commands and the frames they were sent for (:mod:`rules` decides,
-  :mod:`mixdown` sounds). Asking in blocks of any size, in any order within what is kept, gives the same
-  samples as one whole render.
+* What is heard is a pure function of the commands and the frames they were sent for (:mod:`rules` and
+  :mod:`steps` decide, :mod:`mixdown` sounds). Asking in blocks of any size, in any order within what is kept,
+  gives the same samples as one whole render.
 * A command for a frame that was already rendered goes back to that frame: every step and command is kept with
   the state before it until :meth:`Conductor.forget`.
 * At one frame commands come first, in the order they were sent, then the end of a fade, then the step.
@@ -19,7 +19,9 @@ from typing import NamedTuple
 from pianogan_bgm.commands import Command
 from pianogan_bgm.instruments.tones import Block
 from pianogan_bgm.mixdown import GRID, STINGER_DECK, Band, Mix, Mixdown
-from pianogan_bgm.rules import Event, Out, State, apply, silence, step
+from pianogan_bgm.rules import apply, silence
+from pianogan_bgm.state import Event, Out, State
+from pianogan_bgm.steps import step
 
 __all__ = ["Conductor", "Event", "Place", "State"]
 

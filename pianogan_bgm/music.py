@@ -20,9 +20,9 @@ from pianogan_bgm.conductor import Place
 from pianogan_bgm.errors import InvalidSetting
 from pianogan_bgm.instruments import NAMES
 from pianogan_bgm.notes import STEPS_PER_BEAT
-from pianogan_bgm.rules import State
 from pianogan_bgm.saves import SAVE_VERSION, check_save, load_place, save_place
 from pianogan_bgm.scenes import MOODS, Mood, Rule, Scene, rule_for
+from pianogan_bgm.state import State
 from pianogan_bgm.stingers import STINGERS, Figure, figure
 from pianogan_bgm.tune import LAYERS
 

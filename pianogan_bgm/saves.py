@@ -8,7 +8,7 @@ from pianogan_bgm import commands as c
 from pianogan_bgm.composer import Composer, piece_to_json, source_from_json
 from pianogan_bgm.conductor import Place
 from pianogan_bgm.errors import InvalidSetting
-from pianogan_bgm.rules import Deck
+from pianogan_bgm.state import Deck
 
 SAVE_VERSION: Final = 1
 

@@ -11,7 +11,7 @@ from pianogan_bgm.engine import Band
 from pianogan_bgm.errors import InvalidSetting
 from pianogan_bgm.instruments.tones import Block
 from pianogan_bgm.music import Desk, Music, Request
-from pianogan_bgm.rules import State
+from pianogan_bgm.state import State
 
 
 class Stream(Music):

@@ -1,0 +1,130 @@
+"""Putting decks on and taking them off: starts, transitions, ends of laps. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from pianogan_bgm import commands as c
+from pianogan_bgm.mixdown import Fader, Mix, Ramp
+from pianogan_bgm.notes import STEPS_PER_BEAT
+from pianogan_bgm.state import Deck, Event, Held, Out, State, Voices
+from pianogan_bgm.tune import related_shift
+from pianogan_bgm.voicing import strike
+
+PREROLL: Final = 48
+"""Steps before a sought place whose notes may still ring there."""
+CUT_SECONDS: Final = 0.05
+"""A fade too short to notice, against clicks."""
+
+
+def start(state: State, deck: Deck, step: float, frame: int, fade_in: Ramp) -> Out:
+    """Put ``deck`` on at ``step`` with everything that still rings there."""
+    whole = int(step)
+    pace = state.step_frames(deck.tune)
+    into = round((step - whole) * pace)
+    first = whole + 1 if into else whole
+    fader = Fader(deck.number, fade_in, deck.tune.gain)
+    state = replace(
+        state,
+        deck=replace(deck, pos=first),
+        decks=deck.number + 1,
+        anchor=frame - into,
+        count=1 if into else 0,
+        pace=pace,
+        mix=replace(state.mix, faders=(*state.mix.faders, fader)),
+    )
+    voices: Voices = ()
+    for pos in range(max(0, first - PREROLL), first):
+        start = frame - into + round((pos - whole) * pace)
+        voices += strike(state, replace(deck, pos=pos), start)
+    event = Event("piece", frame, piece=deck.tune.name, scene=state.scene, step=whole)
+    return Out(state, voices, (event,))
+
+
+def dismiss(state: State, frame: int, seconds: float) -> State:
+    """Let the present deck strike no more and fade what rings."""
+    faders = tuple(
+        replace(
+            fader,
+            ramp=fader.ramp.towards(0.0, frame, state.frames(seconds)),
+            expires=frame + state.frames(seconds),
+        )
+        for fader in state.mix.faders
+    )
+    return replace(state, deck=None, leaving=(), mix=replace(state.mix, faders=faders))
+
+
+def retire(mix: Mix, number: int, expires: int) -> Mix:
+    """Let a deck's tones ring on, until it can be forgotten at frame ``expires``."""
+    faders = tuple(replace(fader, expires=expires) if fader.deck == number else fader for fader in mix.faders)
+    return replace(mix, faders=faders)
+
+
+def switch(state: State, to: c.Transition, frame: int) -> Out:
+    """Go over to the piece of a transition, at a step's first frame."""
+    old = state.deck
+    state = replace(state, pending=None, queue=(), endless=to.endless, mood=to.mood)
+    if old is not None:
+        state = _leave(state, old, to, frame)
+    resumed = next((held.deck for held in state.held if to.scene and held.scene == to.scene), None)
+    shift = related_shift(old.key, to.tune.key) if old and to.related else 0
+    deck = resumed or Deck(state.decks, to.tune, loops=to.loops, shift=shift)
+    deck = replace(deck, number=state.decks)
+    held = tuple(one for one in state.held if one.deck is not resumed)
+    state = _settings(replace(state, scene=to.scene, held=held), to, frame)
+    fade = round(to.fade_beats * STEPS_PER_BEAT * state.step_frames(deck.tune)) if old else 0
+    ramp = Ramp(frame, frame + fade, 0.0 if fade else 1.0, 1.0)
+    out = start(state, deck, float(deck.pos), frame, ramp)
+    voices = () if resumed is None else tuple(one for one in out.voices if one[1].start >= frame)
+    here = Event("transition", frame, piece=deck.tune.name, scene=to.scene, step=deck.pos)
+    return Out(out.state, voices, (here, *out.events))
+
+
+def _leave(state: State, old: Deck, to: c.Transition, frame: int) -> State:
+    """The old deck plays on under a crossfade, or only rings out."""
+    fade = round(to.fade_beats * STEPS_PER_BEAT * state.step_frames(to.tune))
+    seconds = fade or state.frames(0.35)
+    faders = tuple(
+        replace(fader, ramp=fader.ramp.towards(0.0, frame, seconds), expires=frame + seconds)
+        if fader.deck == old.number
+        else fader
+        for fader in state.mix.faders
+    )
+    state = replace(state, deck=None, mix=replace(state.mix, faders=faders))
+    if fade:
+        state = replace(state, leaving=(*state.leaving, (old, frame + fade)))
+    if to.hold:
+        line = old.pos // old.tune.bar * old.tune.bar
+        held = [one for one in state.held if one.scene != state.scene]
+        state = replace(state, held=(*held, Held(state.scene, replace(old, pos=line))))
+    return state
+
+
+def _settings(state: State, to: c.Transition, frame: int) -> State:
+    if to.tempo is not None:
+        state = replace(state, tempo=to.tempo, tempo_goal=to.tempo, tempo_steps=0)
+    if to.intensity is not None:
+        mix = state.mix.with_intensity(to.intensity, frame, state.frames(0.08))
+        state = replace(state, intensity=to.intensity, mix=mix)
+    if to.transpose is not None:
+        state = replace(state, transpose=to.transpose)
+    if to.instruments is not None:
+        state = replace(state, instruments=to.instruments)
+    return state
+
+
+def lap_end(deck: Deck, followed: bool) -> int:
+    """Step at which this lap of the deck ends."""
+    if deck.loops:
+        return max(deck.tune.loop[1], 1)
+    return deck.tune.join if followed and deck.pos <= deck.tune.join else deck.tune.steps
+
+
+def steps_until(deck: Deck, at: c.When) -> int:
+    """Steps from the deck's next step to the next ``at``."""
+    if at == "now":
+        return 0
+    if at == "end":
+        return max(0, lap_end(deck, followed=True) - deck.pos)
+    return -deck.pos % (deck.tune.bar if at == "bar" else STEPS_PER_BEAT)

@@ -1,0 +1,111 @@
+"""What a step of music brings: notes, beats, loops, the next piece. Pure functions from state to state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import ceil
+from typing import Final
+
+from pianogan_bgm.decks import lap_end, retire, start, steps_until, switch
+from pianogan_bgm.mixdown import OPEN
+from pianogan_bgm.notes import STEPS_PER_BEAT
+from pianogan_bgm.state import Deck, Event, Out, State
+from pianogan_bgm.tune import raised, related_shift
+from pianogan_bgm.voicing import cue_voices, cued, strike
+
+RING_SECONDS: Final = 12.0
+"""How long a deck's tones may go on ringing after its last note was struck."""
+
+
+def step(state: State) -> Out:
+    """The step that begins at ``state.step_at``."""
+    frame = state.step_at
+    state, voices, events = _turn(state, frame)
+    state = _tempo_step(_fill(state), frame)
+    if state.deck is not None:
+        voices += strike(state, state.deck, frame)
+        events += _beats(state, state.deck, frame)
+    for deck, until in state.leaving:
+        if frame < until and deck.pos < deck.tune.steps:
+            voices += strike(state, deck, frame)
+    voices += cue_voices(state, frame)
+    return Out(_onward(state, frame), voices, events)
+
+
+def _turn(state: State, frame: int) -> Out:
+    """What happens between two steps: transition, loop, next piece, end."""
+    deck = state.deck
+    if deck is None:
+        return Out(state)
+    if state.pending is not None and steps_until(deck, state.pending.at) == 0:
+        return switch(state, state.pending, frame)
+    if deck.pos < lap_end(deck, bool(state.queue) or state.endless):
+        return Out(state)
+    if deck.loops or (state.endless and not state.queue):
+        return _repeat(state, deck, frame)
+    if state.queue:
+        return _next(state, deck, frame)
+    expires = frame + state.frames(RING_SECONDS)
+    state = replace(state, deck=None, mix=retire(state.mix, deck.number, expires))
+    return Out(state, (), (Event("end", frame, piece=deck.tune.name, scene=state.scene),))
+
+
+def _repeat(state: State, deck: Deck, frame: int) -> Out:
+    loops = deck.loops - 1 if deck.loops > 0 else deck.loops
+    deck = replace(deck, pos=deck.tune.loop[0], loops=loops, lap=deck.lap + 1)
+    state = replace(state, deck=deck, anchor=frame, count=0)
+    return Out(state, (), (Event("loop", frame, piece=deck.tune.name, scene=state.scene, step=deck.pos),))
+
+
+def _next(state: State, deck: Deck, frame: int) -> Out:
+    follower, *rest = state.queue
+    shift = related_shift(deck.key, follower.tune.key) if follower.related else 0
+    expires = frame + state.frames(RING_SECONDS)
+    state = replace(state, queue=tuple(rest), mix=retire(state.mix, deck.number, expires))
+    deck = Deck(state.decks, follower.tune, loops=follower.loops, shift=shift)
+    return start(state, deck, 0.0, frame, OPEN)
+
+
+def _fill(state: State) -> State:
+    """The filler of a pending transition, timed to end where the new piece begins."""
+    to, deck = state.pending, state.deck
+    if to is None or to.filler is None or deck is None:
+        return state
+    left = steps_until(deck, to.at)
+    length = ceil(to.filler.steps)
+    if left > length:
+        return state
+    key = raised(to.tune.key, state.transpose if to.transpose is None else to.transpose)
+    cues = cued(state, to.filler, key, state.tick, float(length - left))
+    return replace(state, cues=cues, pending=replace(to, filler=None))
+
+
+def _tempo_step(state: State, frame: int) -> State:
+    """One sixteenth of a tempo ramp."""
+    if state.tempo_steps == 0:
+        return state
+    tempo = state.tempo + (state.tempo_goal - state.tempo) / state.tempo_steps
+    state = replace(state, tempo=tempo, tempo_steps=state.tempo_steps - 1, anchor=frame, count=0)
+    return replace(state, pace=state.step_frames(state.deck.tune)) if state.deck else state
+
+
+def _onward(state: State, frame: int) -> State:
+    """The next step to come; what is done is let go."""
+    deck = state.deck and replace(state.deck, pos=state.deck.pos + 1)
+    leaving = tuple((replace(one, pos=one.pos + 1), until) for one, until in state.leaving if until > frame)
+    cues = tuple(cue for cue in state.cues if cue.tick > state.tick)
+    faders = state.mix.faders
+    if any(fader.expires is not None and fader.expires <= frame for fader in faders):
+        faders = tuple(one for one in faders if one.expires is None or one.expires > frame)
+        state = replace(state, mix=replace(state.mix, faders=faders))
+    return replace(state, deck=deck, leaving=leaving, cues=cues, tick=state.tick + 1, count=state.count + 1)
+
+
+def _beats(state: State, deck: Deck, frame: int) -> tuple[Event, ...]:
+    if deck.pos % STEPS_PER_BEAT:
+        return ()
+    bar, place = divmod(deck.pos, deck.tune.bar)
+    beat = place // STEPS_PER_BEAT + 1
+    kinds = ("bar", "beat") if place == 0 else ("beat",)
+    name = deck.tune.name
+    return tuple(Event(kind, frame, bar + 1, beat, deck.pos, name, state.scene) for kind in kinds)
