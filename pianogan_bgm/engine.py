@@ -348,7 +348,11 @@ class Engine:
     def _warm(self) -> None:
         """Have ready what the first thing to play will need: tune, samples."""
         source, mood = self._first
-        tune = self._composer.think(mood) if source is None else self._composer.tune(source)
+        try:
+            tune = self._composer.think(mood) if source is None else self._composer.tune(source)
+        except Exception as error:  # play() will fail in the same way, and be told so
+            log.debug("nothing to get ready: %s", error)
+            return
         trial = Conductor(self.sink.rate, self._band)
         trial.send(c.Play(tune), 0)
         if self.sink.audible:

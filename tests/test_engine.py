@@ -336,3 +336,14 @@ def test_a_late_look_leaves_doubt_about_what_was_read():
     cursor.turned(4.4)
     assert cursor.at(4.5) == 4500
     assert 4090 <= cursor.surely(4.5) <= 4100
+
+
+def test_getting_ready_for_what_cannot_be_played_harms_nothing():
+    rig = Rig()
+    rig.engine._first = ("missing.mid", None)
+    rig.send(Control.WARM)
+    rig.run(0.2)
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(1.0)
+    assert rig.engine.stats.errors == []
+    assert_equal_to_offline(rig)
