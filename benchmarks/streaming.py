@@ -38,7 +38,8 @@ def dense_piece(seed: int = 1, steps: int = 304) -> Piece:
     for step in range(steps - 8):
         for pitch in chance.choice(scale, chance.poisson(1.07), replace=False):
             notes.append(Note(step, int(pitch), int(chance.integers(1, 8)), int(chance.integers(40, 110))))
-    return Piece(on_grid(notes), steps=steps)
+    # loudness is left to the arranger, as with a model that learnt none
+    return Piece(on_grid(notes), steps=steps, has_dynamics=False)
 
 
 def open_mixer() -> Any:
