@@ -12,7 +12,7 @@ from music_fakes import make_piece
 
 from pianogan_bgm import Stream
 
-PATH = Path(__file__).parent.parent / "examples" / "radio.py"
+PATH = Path(__file__).parent.parent / "examples" / "stream" / "radio.py"
 
 
 @pytest.fixture
