@@ -1,7 +1,7 @@
 """Endless piano over HTTP, to show `Stream`: PCM on request, no pygame, no thread of its own.
 
-``python examples/stream/radio.py`` and open http://localhost:8000 in a browser or a media player; every listener
-gets music of their own, ``/calm``, ``/battle`` and the other moods included.
+``python examples/stream/radio.py`` and open http://localhost:8000 in a browser or a media player; every
+listener gets music of their own, ``/calm``, ``/battle`` and the other moods included.
 """
 
 from __future__ import annotations
