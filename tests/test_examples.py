@@ -15,7 +15,7 @@ import pianogan_bgm
 from pianogan_bgm import BackgroundMusic
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SMALL = sorted(EXAMPLES.glob("*.py"))
+SMALL = [EXAMPLES / name for name in ("minimal.py", "rhythm_toy.py")]  # by name: others may run for ever
 
 
 @pytest.fixture
