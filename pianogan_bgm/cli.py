@@ -132,6 +132,46 @@ def _img2midi(options: argparse.Namespace) -> int:
     return convert.img2midi(options.sources, options.output, tempo=options.tempo, separate=options.separate)
 
 
+def pieces(text: str) -> int:
+    """Option value: how many pieces, 1 to a million."""
+    if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"expected how many pieces, 1 to 1000000; got {text!r}")
+    return int(text)
+
+
+def formats(text: str) -> tuple[str, ...]:
+    """Option value: file endings with commas between, such as ``mid,png``; each once."""
+    from pianogan_bgm.generate import WRITERS
+
+    wanted = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
+    if unknown := [part for part in wanted if part not in WRITERS]:
+        raise argparse.ArgumentTypeError(f"expected some of {','.join(WRITERS)}; got {unknown[0]!r}")
+    return wanted
+
+
+def _generate_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("-o", "--output", type=Path, default=Path(), metavar="DIR", help="where to write (here)")
+    add("--seed", type=int, metavar="N", help="which piece, 0 to 2**64 - 1 (a fresh one)")
+    add("--count", type=pieces, default=1, metavar="K", help="this many pieces, from that seed on (1)")
+    add("--model", default="open", metavar="NAME|FILE.onnx", help="which model composes (open)")
+    add("--formats", type=formats, default="mid,png,wav", metavar="LIST", help="of mid,png,wav,ogg,flac")
+    add("--tempo", type=float, metavar="BPM", help="beats a minute (the model's own)")
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from pianogan_bgm.generate import generate
+
+    return generate(
+        options.output,
+        options.seed,
+        options.count,
+        model=options.model,
+        formats=options.formats,
+        tempo=options.tempo,
+    )
+
+
 def _render_arguments(parser: argparse.ArgumentParser) -> None:
     from pianogan_bgm.instruments import NAMES
 
@@ -170,6 +210,7 @@ def _play(options: argparse.Namespace) -> int:
 COMMANDS: Final[tuple[Command, ...]] = (
     Command("midi2img", "MIDI files to piano-roll pictures", _midi2img_arguments, _midi2img),
     Command("img2midi", "Piano-roll pictures to MIDI files", _img2midi_arguments, _img2midi),
+    Command("generate", "Compose pieces by seed: MIDI, picture and sound", _generate_arguments, _generate),
     Command("render", "MIDI file to sound: wav, ogg or flac", _render_arguments, _render),
     Command("play", "Endless music through pygame, with a live line", _play_arguments, _play),
 )

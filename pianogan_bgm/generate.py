@@ -1,0 +1,78 @@
+"""The command ``pianogan-bgm generate``: pieces composed by seed, written as MIDI, pictures and sound."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from tqdm import tqdm
+
+from pianogan_bgm import images, midi
+from pianogan_bgm.arrange import perform
+from pianogan_bgm.generator import Generator
+from pianogan_bgm.instruments import CREDITS
+from pianogan_bgm.latents import check_seed, fresh_seed
+from pianogan_bgm.piece import Piece
+from pianogan_bgm.render import DEFAULT_RATE, render_blocks, write_audio
+
+INSTRUMENT: Final = "piano"
+
+
+def generate(
+    folder: Path,
+    seed: int | None = None,
+    count: int = 1,
+    *,
+    model: str | os.PathLike[str] = "open",
+    formats: Sequence[str] = ("mid", "png", "wav"),
+    tempo: float | None = None,
+) -> int:
+    """Write ``count`` pieces, of ``seed`` and those after it, to ``folder`` as ``MODEL-SEED.FORMAT``.
+
+    Without a seed a fresh one is drawn and said. ``formats``: keys of :data:`WRITERS`. ``tempo``: beats a
+    minute (the model's own). Every file appears whole or not at all, in place of one of that name. The same
+    call gives the same bytes of MIDI and PNG. Returns the exit status; raises the errors of the package.
+    """
+    first = fresh_seed() if seed is None else check_seed(seed)
+    check_seed(first + count - 1)
+    generator = Generator(model)
+    if seed is None:
+        print(f"seed {first}")
+    for number in tqdm(range(first, first + count), unit="piece", disable=True if count < 2 else None):
+        piece = perform(generator.compose(number))
+        piece = piece if tempo is None else replace(piece, tempo=tempo)
+        stem = folder / f"{piece.model}-{number}"
+        for ending in formats:
+            path = stem.with_name(f"{stem.name}.{ending}")
+            WRITERS[ending](piece, path)
+            tqdm.write(str(path))
+    print(f"{generator.card.name}: {generator.card.output_licence}")
+    return 0
+
+
+def _write_sound(piece: Piece, path: Path) -> None:
+    write_audio(
+        path,
+        render_blocks(piece, DEFAULT_RATE, INSTRUMENT),
+        DEFAULT_RATE,
+        title=path.stem,
+        licence=piece.licence,
+        comment=CREDITS.get(INSTRUMENT),
+    )
+
+
+def _write_picture(piece: Piece, path: Path) -> None:
+    images.write_png(images.piece_slab(piece), path)
+
+
+WRITERS: Final[Mapping[str, Callable[[Piece, Path], None]]] = {
+    "mid": midi.write_midi,
+    "png": _write_picture,
+    "wav": _write_sound,
+    "ogg": _write_sound,
+    "flac": _write_sound,
+}
+"""How each format is written."""
