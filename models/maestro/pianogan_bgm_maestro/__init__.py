@@ -1,0 +1,1 @@
+"""The weights and card of the model ``maestro``; found here by pianogan_bgm. Non-commercial: see LICENSE."""
