@@ -28,7 +28,7 @@ from pianogan_bgm.piece import DEFAULT_TEMPO
 from pianogan_bgm.roll import ROLL
 from pianogan_bgm.score import Part, Report, Score
 
-MAX_BYTES: Final = 4 * 2**20
+MAX_BYTES: Final = 2 * 2**20
 """Largest file read; a piano concert of two hours takes about half a megabyte."""
 DRUM_CHANNEL: Final = 9
 FAMILIES: Final = (
@@ -49,17 +49,18 @@ _Event: TypeAlias = tuple[int, Any]
 class _Clock:
     """Ticks to steps, exactly, halves upwards."""
 
-    ticks_per_step: Fraction
+    ticks: int
+    """As many as there are in ``steps``; whole numbers, because fractions are slow."""
+    steps: int
 
     def step(self, tick: int) -> int:
-        n, d = self.ticks_per_step.numerator, self.ticks_per_step.denominator
-        step = (2 * tick * d + n) // (2 * n)
+        step = (2 * tick * self.steps + self.ticks) // (2 * self.ticks)
         if step > MAX_STEPS:
             raise InvalidMidi(f"longer than {MAX_STEPS} steps")
         return step
 
     def shift(self, tick: int) -> float:
-        return abs(float(tick / self.ticks_per_step) - self.step(tick))
+        return abs(tick * self.steps / self.ticks - self.step(tick))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def score_of(data: bytes, resolution: Fraction) -> Score:
     damaged bytes.
     """
     file = mido.MidiFile(file=io.BytesIO(_only_tracks(data)))
-    clock = _Clock(file.ticks_per_beat * resolution)
+    clock = _Clock(*(file.ticks_per_beat * resolution).as_integer_ratio())
     tracks = [list(_events(track)) for track in file.tracks]
     everything = [event for events in tracks for event in events]
     programs: dict[int, int] = {}
