@@ -165,12 +165,15 @@ def make_card(
 def export(trained: Trained, name: str, words: Mapping[str, Any], folder: Path) -> tuple[ModelCard, float]:
     """Write ``name.onnx`` and ``name.json`` into ``folder``; return the card and the largest difference.
 
-    Nothing is written where the exported network differs from the trained one by more than 1e-4
-    (:class:`ExportError`).
+    Nothing is written (:class:`ExportError`) where the exported network differs from the trained one by more
+    than 1e-4, or where one that promises the same notes everywhere computes in less than double precision.
     """
-    from export.graph import to_onnx
+    from export.graph import computes_in_double, to_onnx
 
-    weights = to_onnx(trained.network).SerializeToString()
+    model = to_onnx(trained.network)
+    if trained.convention == "struck" and not computes_in_double(model):
+        raise ExportError("the network must compute in double precision, or seeds differ between processors")
+    weights = model.SerializeToString()
     if len(weights) > MAX_WEIGHTS_BYTES:
         raise ExportError(f"weights may have {MAX_WEIGHTS_BYTES} bytes; got {len(weights)}")
     latents = parity_latents()

@@ -63,12 +63,7 @@ def quicken_doubles(model: onnx.ModelProto) -> None:
 
     ``Sigmoid(x)`` is ``0.5 + 0.5 tanh(x / 2)``; ``LeakyRelu(x)`` of slope 0 to 1 is ``max(x, slope x)``.
     """
-    typed = onnx.shape_inference.infer_shapes(model).graph
-    doubles = {
-        info.name
-        for info in (*typed.value_info, *typed.input, *typed.output)
-        if info.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE
-    }
+    doubles = _of_type(model, onnx.TensorProto.DOUBLE)
     nodes: list[onnx.NodeProto] = []
     constants: dict[str, float] = {}
     for node in model.graph.node:
@@ -79,6 +74,19 @@ def quicken_doubles(model: onnx.ModelProto) -> None:
     model.graph.node.extend(nodes)
     for name, value in constants.items():
         model.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+
+
+def computes_in_double(model: onnx.ModelProto) -> bool:
+    """Whether every matrix product and convolution is in double precision."""
+    doubles = _of_type(model, onnx.TensorProto.DOUBLE)
+    return all(node.output[0] in doubles for node in model.graph.node if node.op_type in _PRODUCTS)
+
+
+def _of_type(model: onnx.ModelProto, kind: int) -> set[str]:
+    """Names of the values that are of this element type."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    infos = (*graph.value_info, *graph.input, *graph.output)
+    return {info.name for info in infos if info.type.tensor_type.elem_type == kind}
 
 
 def _sigmoid(node: onnx.NodeProto, constants: dict[str, float]) -> Iterator[onnx.NodeProto]:
@@ -102,6 +110,7 @@ def _leaky(node: onnx.NodeProto, constants: dict[str, float]) -> Iterator[onnx.N
     yield helper.make_node("Max", [x, f"{y}/low"], [y])
 
 
+_PRODUCTS: Final = frozenset({"MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum"})
 _REWRITES: Final[dict[str, Callable[..., Iterator[onnx.NodeProto]]]] = {
     "Sigmoid": _sigmoid,
     "LeakyRelu": _leaky,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,11 @@ from pianogan_bgm.generator import Generator, open_session, run_session  # noqa:
 from pianogan_bgm.latents import latent_of  # noqa: E402
 from pianogan_bgm.roll import decode  # noqa: E402
 from training import networks  # noqa: E402
+from training.config import parse  # noqa: E402
 from training.layers import Norm, TimeConv  # noqa: E402
+from training.reference import Clip, build_generator  # noqa: E402
+from training.studio_export import StudioGenerator  # noqa: E402
+from training.studio_stages import Moments  # noqa: E402
 
 LATENTS = np.stack([latent_of(seed) for seed in range(5)])
 
@@ -148,11 +153,33 @@ def test_integers_are_never_halved() -> None:
     assert graph.exact_half(np.arange(512)) is None
 
 
-def test_a_network_in_single_precision_keeps_its_operations() -> None:
-    network = tiny(dtype="float32")
+def test_the_original_network_is_exported_in_single_precision_as_it_is() -> None:
+    network, clip = build_generator(0.01, "float32"), Clip()
+    model = graph.to_onnx(lambda latent: clip(network(latent)))
+    assert {"LeakyRelu", "Conv", "ConvTranspose"} <= operations(model)
+    found = export_onnx.parity(lambda latent: clip(network(latent)), model.SerializeToString(), LATENTS)
+    assert found < 1e-5
+
+
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_the_studio_network_is_exported_in_double_precision_throughout() -> None:
+    config = parse({"name": "x", "network": "studio", "data": "", "vae": {"width": 8}, "gan": {"width": 8}})
+    moments = Moments(np.zeros(config.vae.codes, np.float32), np.ones(config.vae.codes, np.float32))
+    network = StudioGenerator(config, moments, velocity=True, name="generator", dtype="float64")
     model = graph.to_onnx(network)
-    assert "Sigmoid" in operations(model)
-    assert export_onnx.parity(network, model.SerializeToString(), LATENTS) < 1e-4
+    assert {variable.dtype for variable in network.variables} == {"float64"}
+    assert not operations(model) & {"Sigmoid", "LeakyRelu", "Conv", "GlobalAveragePool"}
+    singles = [c for c in model.graph.initializer if c.data_type == onnx.TensorProto.FLOAT]
+    assert singles == []
+    assert export_onnx.parity(network, model.SerializeToString(), LATENTS) == 0.0
 
 
 def test_an_exported_model_composes(tmp_path: Path, network: Tiny, words: dict[str, Any]) -> None:
@@ -171,6 +198,14 @@ def test_a_model_whose_notes_are_all_equally_loud_has_no_loudness(network: Tiny)
     assert export_onnx.has_velocity(rolls)
     assert not export_onnx.has_velocity(np.where(rolls > 0.75, np.float32(232.5 / 256), rolls))
     assert not export_onnx.has_velocity(np.zeros_like(rolls))
+
+
+def test_a_network_that_rounds_too_coarsely_to_repeat_itself_elsewhere_is_refused(
+    tmp_path: Path, words: dict[str, Any]
+) -> None:
+    with pytest.raises(ExportError, match="must compute in double precision"):
+        export_onnx.export(trained(tiny("float32")), "tiny", words, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_exporting_twice_gives_the_same_bytes(network: Tiny, exported: Any) -> None:
