@@ -458,7 +458,7 @@ def test_maestro_on_the_fixed_grid_has_8_steps_a_second_and_the_official_split(
     corpus = Corpus.load(tmp_path / "out")
     splits = [(piece["file"], piece["split"]) for piece in corpus.manifest["pieces"]]
     assert splits == [("p0.midi", "train"), ("p1.midi", "validation"), ("p2.midi", "test")]
-    assert corpus.notes(0)[:, 0].tolist() == [int(8 * time + 0.5) for time in note_times(0)]
+    assert corpus.notes(0)[:, 0].tolist() == [int(round(960 * time) / 120 + 0.5) for time in note_times(0)]
     assert corpus.downbeats(0)[:3].tolist() == [0, 16, 32]
 
 
