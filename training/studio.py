@@ -77,10 +77,13 @@ class Decoder(keras.Model):  # type: ignore[misc]  # keras is untyped
 
     def __init__(self, width: int, blocks: int, *, velocity: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.entry = TimeConv(width, 3, name="entry")
-        self.blocks = [Residual(width, 3, 2 if i % 2 else 1, name=f"block{i}") for i in range(blocks)]
-        self.odds = TimeConv(2 * CELLS, 1, name="odds")
-        self.velocities = TimeConv(CELLS, 1, name="velocities") if velocity else None
+        dtype = self.dtype_policy
+        self.entry = TimeConv(width, 3, name="entry", dtype=dtype)
+        self.blocks = [
+            Residual(width, 3, 2 if i % 2 else 1, name=f"block{i}", dtype=dtype) for i in range(blocks)
+        ]
+        self.odds = TimeConv(2 * CELLS, 1, name="odds", dtype=dtype)
+        self.velocities = TimeConv(CELLS, 1, name="velocities", dtype=dtype) if velocity else None
 
     def call(self, codes: Any) -> Any:
         """Return features, log-odds and velocities.
@@ -112,15 +115,16 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
 
     def __init__(self, width: int, codes: int, mapped: int = 256, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        dtype = self.dtype_policy
         self.width = width
-        self.map1 = keras.layers.Dense(mapped, name="map1")
-        self.map2 = keras.layers.Dense(mapped, name="map2")
-        self.base = keras.layers.Dense(10 * width, name="base")
-        self.wide = [TimeConv(width, 5, name=f"wide{i}") for i in range(3)]
-        self.near = [TimeConv(width, 3, name=f"near{i}") for i in range(3)]
-        self.styles = [keras.layers.Dense(2 * width, name=f"style{i}") for i in range(3)]
-        self.norm = Norm(name="norm")
-        self.exit = TimeConv(codes, 1, name="exit")
+        self.map1 = keras.layers.Dense(mapped, name="map1", dtype=dtype)
+        self.map2 = keras.layers.Dense(mapped, name="map2", dtype=dtype)
+        self.base = keras.layers.Dense(10 * width, name="base", dtype=dtype)
+        self.wide = [TimeConv(width, 5, name=f"wide{i}", dtype=dtype) for i in range(3)]
+        self.near = [TimeConv(width, 3, name=f"near{i}", dtype=dtype) for i in range(3)]
+        self.styles = [keras.layers.Dense(2 * width, name=f"style{i}", dtype=dtype) for i in range(3)]
+        self.norm = Norm(name="norm", dtype=dtype)
+        self.exit = TimeConv(codes, 1, name="exit", dtype=dtype)
 
     def call(self, latent: Any) -> Any:
         """``(n, 14)`` to ``(n, 75, codes)``."""
