@@ -206,22 +206,21 @@ def spread(x: Any, group: int = 4) -> Any:
 class Decision(keras.layers.Layer):  # type: ignore[misc]  # keras is untyped
     """Log-odds and velocities to codec values, ``(n, 106, 300, 1)``.
 
-    A cell is struck where ``struck - max(0, held)`` exceeds minus its key's strike bias, else held where
-    ``held`` exceeds minus its hold bias; a held cell after a silent one is struck, for every note has a
-    beginning. Values are the codec's own, far from its thresholds. The biases, float ``(88,)``, are set
-    after training (:mod:`training.calibrate`).
+    A cell is struck where ``struck - max(0, held)`` exceeds minus ``bias``, else held where ``held`` is
+    positive; a held cell after a silent one is struck, for every note has a beginning. Values are the codec's
+    own, far from its thresholds. ``bias`` is set after training (:mod:`training.calibrate`).
     """
 
-    def __init__(self, strike: npt.NDArray[Any], hold: npt.NDArray[Any], **kwargs: Any) -> None:
+    def __init__(self, bias: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.strike, self.hold = np.asarray(strike, np.float64), np.asarray(hold, np.float64)
+        self.bias = bias
 
     def call(self, odds: Any, velocities: Any = None) -> Any:
         """``odds`` (n, 75, 2, 352), ``velocities`` (n, 75, 352) in 0–1 or None."""
         dtype = self.compute_dtype
         held, struck = (ops.reshape(odds[:, :, i], (-1, ROLL.steps, KEYS)) for i in range(2))
-        strikes = struck - ops.maximum(held, ops.cast(0.0, dtype)) + ops.cast(self.strike, dtype) > 0.0
-        sounding = ops.logical_or(strikes, held + ops.cast(self.hold, dtype) > 0.0)
+        strikes = struck - ops.maximum(held, ops.cast(0.0, dtype)) + ops.cast(self.bias, dtype) > 0.0
+        sounding = ops.logical_or(strikes, held > 0.0)
         before = ops.pad(sounding[:, :-1], ((0, 0), (1, 0), (0, 0)))
         strikes = ops.logical_or(strikes, ops.logical_and(sounding, ops.logical_not(before)))
         if velocities is None:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from training.calibrate import Rates, calibrate
+from training.calibrate import strike_bias
 from training.config import Config, load
 from training.runs import load_variables, named
 from training.studio import BEATS, LATENT, Composer, Decision, Decoder
@@ -31,7 +31,7 @@ class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
         self.decoder = Decoder(
             config.vae.width, config.vae.blocks, velocity=velocity, name="decoder", dtype=dtype
         )
-        self.decision = Decision(np.zeros(88), np.zeros(88), dtype=dtype)
+        self.decision = Decision(dtype=dtype)
         self.decoder(self.composer(np.zeros((1, LATENT), np.float32)))
 
     def call(self, latent: Any) -> Any:
@@ -44,10 +44,10 @@ class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
 
 
 def load_generator(run: Path, dtype: str = "float64") -> StudioGenerator:
-    """The run's best averaged composer and its decoder, weights rounded to float16, thresholds calibrated.
+    """The run's best averaged composer and its decoder, weights rounded to float16, threshold calibrated.
 
-    ``dtype``: what it computes in. The thresholds come from fixed latents and the training set's rates, which
-    the checkpoint carries, so two loads of one run are the same network.
+    ``dtype``: what it computes in. The threshold comes from fixed latents and the training set's note count,
+    which the checkpoint carries, so two loads of one run are the same network.
     """
     config = load(run / "config.toml")
     best = run / "checkpoints" / "gan-best.npz"
@@ -56,7 +56,6 @@ def load_generator(run: Path, dtype: str = "float64") -> StudioGenerator:
     with np.load(run / "checkpoints" / "vae-best.npz", allow_pickle=False) as arrays:
         velocity = any(name.startswith("decoder/") and "velocities" in name for name in arrays)
     moments = Moments(*(np.asarray(row, np.float32) for row in state["moments"]))
-    target = Rates(*(np.asarray(row, np.float64) for row in state["rates"]))
     model = StudioGenerator(config, moments, velocity=velocity, name="generator", dtype=dtype)
     trained = StudioGenerator(config, moments, velocity=velocity, name="generator", dtype="float32")
     load_variables(best, named("average", trained.composer.variables))
@@ -69,6 +68,5 @@ def load_generator(run: Path, dtype: str = "float64") -> StudioGenerator:
     odds, _ = generate_odds(trained.composer, trained.decoder, moments, latents)
     assert odds.shape[1:] == (BEATS, 2, 352)
     copy_variables(trained, model)
-    strike, hold = calibrate(odds, target)
-    model.decision.strike, model.decision.hold = strike, hold
+    model.decision.bias = strike_bias(odds, state["notes"])
     return model

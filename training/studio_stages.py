@@ -16,7 +16,7 @@ import numpy.typing as npt
 from keras import ops
 
 from pianogan_bgm.roll import to_cells
-from training.calibrate import Rates, calibrate, rates
+from training.calibrate import mean_notes, strike_bias
 from training.config import Config
 from training.corpus import Corpus
 from training.gradients import GradientStep, input_gradient
@@ -125,7 +125,7 @@ class VaeStage:
     def sheet(self) -> npt.NDArray[np.uint8]:
         """Held-out windows, each followed by its reconstruction."""
         real = self._held_out[: SHEET // 2]
-        decision = Decision(np.zeros(88), np.zeros(88), dtype="float32")
+        decision = Decision(dtype="float32")
         made = rolls_to_cells(decision(*self.reconstruct(real)))
         return np.stack([real, made], axis=1).reshape(-1, *real.shape[1:])
 
@@ -176,7 +176,7 @@ class GanStage:
         self._typical = self._typical_summary()
         self._optimizers, self._steps = self._build_steps()
         self._real = evaluation_cells(corpus, "validation", config.validation_windows, 0)
-        self.rates = rates(evaluation_cells(corpus, "train", 4000, 0))
+        self.notes = mean_notes(evaluation_cells(corpus, "train", 4000, 0))
 
     def variables(self) -> dict[str, Any]:
         """Every network but the frozen ones, the optimisers and the moments of the codes."""
@@ -193,11 +193,11 @@ class GanStage:
         """What composing needs beside the weights; every batch follows from the step."""
         return {
             "moments": [self.moments.mean.tolist(), self.moments.deviation.tolist()],
-            "rates": [self.rates.struck.tolist(), self.rates.sounding.tolist()],
+            "notes": self.notes,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Nothing to put back: the same seed and data give the same moments and rates."""
+        """Nothing to put back: the same seed and data give the same moments and count."""
 
     def train(self, step: int) -> Mapping[str, Any]:
         """One critic step, with the penalty when it is due, and one composer step."""
@@ -228,7 +228,7 @@ class GanStage:
 
     def _samples(self, count: int) -> npt.NDArray[np.uint8]:
         latents = np.random.default_rng([self.config.seed, 3]).standard_normal((count, LATENT), np.float32)
-        return compose_cells(self.average, self.decoder, self.moments, latents, self.rates)
+        return compose_cells(self.average, self.decoder, self.moments, latents, self.notes)
 
     def _encode(self, corpus: Corpus, encoder: Any, run: Path) -> tuple[Any, Any]:
         """Mean codes of ``bank`` random training windows, and their mean and deviation by code."""
@@ -379,11 +379,11 @@ def generate_odds(composer: Any, decoder: Any, moments: Moments, latents: Any) -
 
 
 def compose_cells(
-    composer: Any, decoder: Any, moments: Moments, latents: Any, target: Rates
+    composer: Any, decoder: Any, moments: Moments, latents: Any, notes: float
 ) -> npt.NDArray[np.uint8]:
-    """Codec bytes ``(n, 106, 300)`` of latents, with thresholds calibrated on themselves."""
+    """Codec bytes ``(n, 106, 300)`` of latents, with the threshold calibrated on themselves."""
     odds, velocities = generate_odds(composer, decoder, moments, latents)
-    decision = Decision(*calibrate(odds, target), dtype="float32")
+    decision = Decision(strike_bias(odds, notes), dtype="float32")
     pieces = []
     for i in range(0, len(odds), CHUNK):
         loud = None if velocities is None else velocities[i : i + CHUNK]

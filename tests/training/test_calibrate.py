@@ -1,53 +1,36 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
-pytest.importorskip("keras", reason="needs the train extra")
-
-from pianogan_bgm.roll import HELD_BYTE, STRUCK_BYTE
-from training.calibrate import LIMIT, Rates, calibrate, rates
+from pianogan_bgm.roll import HELD_BYTE, STRUCK_BYTE, to_cells
+from training.calibrate import LIMIT, mean_notes, strike_bias
 from training.studio import Decision
 
-KEYS = 88
+
+def odds_of(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return (2.0 * rng.standard_normal((8, 75, 2, 352)) - 4.0).astype(np.float32)
 
 
-def timid_odds(count: int) -> np.ndarray:
-    """Log-odds of music-like texture, biased towards silence as a soft decoder's are; float32."""
-    rng = np.random.default_rng(3)
-    held = np.repeat(rng.normal(-3.5, 1.5, (count, 75, 1, 88)), 4, axis=2)
-    struck = held + rng.normal(-0.5, 1.5, (count, 75, 4, 88))
-    odds = np.stack([held, struck], axis=2)
-    return odds.reshape(count, 75, 2, 352).astype(np.float32)
+def decoded(odds: np.ndarray, bias: float) -> np.ndarray:
+    rolls = np.asarray(Decision(bias, dtype="float32")(odds))
+    return np.stack([to_cells(roll) for roll in rolls])
 
 
-def test_rates_count_strikes_and_sounding_cells_over_neighbouring_keys() -> None:
+@pytest.mark.parametrize("factor", [0.8, 1.0, 1.3])
+def test_calibrated_odds_decode_to_the_wanted_number_of_notes(factor: float) -> None:
+    odds = odds_of(1)
+    wanted = factor * mean_notes(decoded(odds, 0.0))
+    assert mean_notes(decoded(odds, strike_bias(odds, wanted))) == pytest.approx(wanted, rel=0.02)
+
+
+def test_an_impossible_number_of_notes_ends_at_the_limit() -> None:
+    assert strike_bias(odds_of(2), 1e9) == pytest.approx(LIMIT, abs=0.01)
+    assert strike_bias(odds_of(2), 0.0) == pytest.approx(-LIMIT, abs=0.01)
+
+
+def test_a_note_cut_by_the_window_counts_once() -> None:
     cells = np.zeros((1, 106, 300), np.uint8)
-    cells[0, 40, 10:20] = HELD_BYTE
-    cells[0, 40, 10] = STRUCK_BYTE
-    cells[0, 60, :3] = HELD_BYTE  # held over the edge: its first column counts as a strike
-    found = rates(cells)
-    assert found.struck[40] == pytest.approx(1 / 300 / 13)
-    assert found.sounding[40] == pytest.approx(10 / 300 / 13)
-    assert found.struck[60] == pytest.approx(1 / 300 / 13)
-    assert found.struck[20] == found.sounding[20] == 0.0
-
-
-def test_calibrated_thresholds_strike_and_hold_as_often_as_the_data() -> None:
-    odds = timid_odds(40)
-    shape = np.interp(np.arange(KEYS), [0, 44, 87], [0.01, 0.05, 0.01])
-    target = Rates(struck=shape, sounding=3 * shape)
-    strike, hold = calibrate(odds, target)
-    rolls = np.asarray(Decision(strike, hold, dtype="float32")(odds))[:, :KEYS, :, 0]
-    # a held cell without a strike becomes one, so strikes are met in rounds and less closely
-    assert (rolls >= 0.75).mean() == pytest.approx(shape.mean(), rel=0.15)
-    assert (rolls > 0.5).mean() == pytest.approx(3 * shape.mean(), rel=0.02)
-    plain = np.asarray(Decision(0 * strike, 0 * hold, dtype="float32")(odds))[:, :KEYS, :, 0]
-    assert (plain > 0.5).mean() < 0.5 * (rolls > 0.5).mean()
-
-
-def test_a_key_that_never_sounds_gets_the_greatest_threshold() -> None:
-    silent = Rates(struck=np.zeros(KEYS), sounding=np.zeros(KEYS))
-    strike, hold = calibrate(timid_odds(4), silent)
-    assert (strike == -LIMIT).all()
-    assert (hold == -LIMIT).all()
+    cells[0, 40, :4] = HELD_BYTE
+    cells[0, 50, 10] = STRUCK_BYTE + 5
+    cells[0, 50, 11] = HELD_BYTE
+    assert mean_notes(cells) == 2

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -161,15 +160,6 @@ def test_the_original_network_is_exported_in_single_precision_as_it_is() -> None
     assert found < 1e-5
 
 
-@pytest.fixture
-def double_precision() -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_dtype_policy(before)
-
-
-@pytest.mark.usefixtures("double_precision")
 def test_the_studio_network_is_exported_in_double_precision_throughout() -> None:
     config = parse({"name": "x", "network": "studio", "data": "", "vae": {"width": 8}, "gan": {"width": 8}})
     moments = Moments(np.zeros(config.vae.codes, np.float32), np.ones(config.vae.codes, np.float32))

@@ -126,14 +126,15 @@ def test_log_total_normalises_three_states() -> None:
     assert np.isfinite(np.asarray(log_total(np.float32(500.0), np.float32(400.0))))
 
 
-def decided(held: list[float], struck: list[float], loud: float | None = None, **biases: float) -> np.ndarray:
+def decided(
+    held: list[float], struck: list[float], loud: float | None = None, bias: float = 0.0
+) -> np.ndarray:
     """Codec values of key 39 (C4) over the first columns."""
     steps = np.full((300, 2, 88), -9.0, np.float32)
     steps[: len(held), 0, 39], steps[: len(struck), 1, 39] = held, struck
     odds = steps.reshape(1, BEATS, 4, 2, 88).transpose(0, 1, 3, 2, 4).reshape(1, BEATS, 2, CELLS)
     velocities = None if loud is None else np.full((1, BEATS, CELLS), loud, np.float32)
-    vectors = [np.full(88, biases.get(name, 0.0)) for name in ("strike", "hold")]
-    roll = np.asarray(Decision(*vectors, dtype="float32")(odds, velocities))
+    roll = np.asarray(Decision(bias, dtype="float32")(odds, velocities))
     assert roll.shape == (1, 106, 300, 1)
     assert (roll[0, 88:] == 0.0).all()
     return np.asarray(roll[0, 39, : len(held), 0])
@@ -151,11 +152,10 @@ def test_a_held_cell_after_silence_is_struck() -> None:
     assert states(decided([-5, 2, 2, -5, 2], [-5, -5, -5, -5, -5])) == "-Sh-S"
 
 
-def test_biases_move_the_thresholds() -> None:
+def test_a_bias_moves_the_threshold_of_strikes() -> None:
     held, struck = [-5, 2, 2, -1, -5], [-5, 1.5, 1.5, -5, -5]
     assert states(decided(held, struck)) == "-Sh--"
-    assert states(decided(held, struck, strike=1.0)) == "-SS--"
-    assert states(decided(held, struck, hold=1.5)) == "-Shh-"
+    assert states(decided(held, struck, bias=1.0)) == "-SS--"
 
 
 def test_decided_values_stand_in_the_middle_of_a_codec_step() -> None:
@@ -169,5 +169,5 @@ def test_a_decided_roll_decodes_with_its_velocities() -> None:
     steps[9:12, 0, 39] = 9.0
     odds = steps.reshape(1, BEATS, 4, 2, 88).transpose(0, 1, 3, 2, 4).reshape(1, BEATS, 2, CELLS)
     loud = np.ones((1, BEATS, CELLS), np.float32)
-    roll = np.asarray(Decision(np.zeros(88), np.zeros(88), dtype="float32")(odds, loud))[0]
+    roll = np.asarray(Decision(dtype="float32")(odds, loud))[0]
     assert decode(roll) == (Note(start=8, pitch=60, length=4, velocity=127),)
