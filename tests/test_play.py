@@ -54,12 +54,21 @@ def test_play_says_that_there_is_no_device_and_keeps_time(song):
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent differently there")
 def test_control_c_fades_out_and_ends_well(song):
     with subprocess.Popen(
-        [*PLAY, song], env=environment("dummy"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*PLAY, song],
+        env=environment("dummy"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell starts background jobs deaf to Ctrl-C, and the tests may be one
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
-        assert "bpm" in process.stdout.readline()
-        began = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        try:
+            assert "bpm" in process.stdout.readline()
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
     assert time.monotonic() - began > 1.0, "it should have faded"
