@@ -13,6 +13,14 @@ from pianogan_bgm.midi import write_midi
 
 PLAY = [sys.executable, "-m", "pianogan_bgm.cli", "play"]
 
+# A shell starts background jobs deaf to Ctrl-C, and the tests may be one.
+HEARING_CTRL_C = """
+import signal, sys
+from pianogan_bgm.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main())
+"""
+
 
 def environment(driver):
     return {**os.environ, "SDL_AUDIODRIVER": driver, "SDL_VIDEODRIVER": "dummy"}
@@ -54,13 +62,11 @@ def test_play_says_that_there_is_no_device_and_keeps_time(song):
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent differently there")
 def test_control_c_fades_out_and_ends_well(song):
     with subprocess.Popen(
-        [*PLAY, song],
+        [sys.executable, "-c", HEARING_CTRL_C, "play", song],
         env=environment("dummy"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # a shell starts background jobs deaf to Ctrl-C, and the tests may be one
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
             assert "bpm" in process.stdout.readline()
