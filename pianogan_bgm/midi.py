@@ -41,16 +41,17 @@ def piece_to_midi(
     *,
     title: str | None = None,
     pedal: Sequence[tuple[int, int]] = (),
+    markers: Sequence[tuple[int, str]] = (),
     program: int = 0,
     resolution: Fraction | float = RESOLUTION,
 ) -> bytes:
     """``piece`` as a type 0 file; the same piece gives the same bytes.
 
     ``title``: the track's name. ``pedal``: sustain as ``(step pressed, step let go)``, in order and apart.
-    ``program``: General MIDI, 0–127. ``resolution``: beats a step, where it is not a sixteenth. Velocities
-    stay; a note struck again while it sounds ends there. Seed, model and licence travel as text. Raises
-    :class:`InvalidNote` for a pedal outside the piece, a bad resolution or program, or more than
-    ``MAX_STEPS`` steps.
+    ``markers``: ``(step, text)``. ``program``: General MIDI, 0–127. ``resolution``: beats a step, where it
+    is not a sixteenth. Velocities stay; a note struck again while it sounds ends there. Seed, model and
+    licence travel as text. Raises :class:`InvalidNote` for a pedal or marker outside the piece, a bad
+    resolution or program, or more than ``MAX_STEPS`` steps.
     """
     exact = grid_of(resolution)
     if not 0 <= program <= 127:
@@ -64,7 +65,8 @@ def piece_to_midi(
     track = mido.MidiTrack(_headings(piece, title))
     track.append(mido.Message("program_change", program=program))
     now = 0
-    for step, _, message in sorted(_played(piece, pedal), key=lambda event: event[:2]):
+    events = (*_played(piece, pedal), *_marked(piece, markers))
+    for step, _, message in sorted(events, key=lambda event: event[:2]):
         track.append(message.copy(time=(step - now) * ticks_per_step))
         now = step
     track.append(mido.MetaMessage("end_of_track", time=(piece.steps - now) * ticks_per_step))
@@ -102,6 +104,14 @@ def _played(piece: Piece, pedal: Sequence[tuple[int, int]]) -> Iterator[tuple[in
         let_go = up
         yield up, 1, mido.Message("control_change", control=SUSTAIN, value=0)
         yield down, 2, mido.Message("control_change", control=SUSTAIN, value=127)
+
+
+def _marked(piece: Piece, markers: Sequence[tuple[int, str]]) -> Iterator[tuple[int, int, Any]]:
+    """Step, rank and message, as :func:`_played`: markers stand before the keys struck in their step."""
+    for step, text in markers:
+        if not 0 <= step <= piece.steps:
+            raise InvalidNote(f"marker {text!r} at step {step} is not within {piece.steps} steps")
+        yield step, 2, mido.MetaMessage("marker", text=_text(text))
 
 
 def read_midi(path: str | os.PathLike[str], resolution: Fraction | float = RESOLUTION) -> Score:

@@ -107,6 +107,22 @@ def test_within_a_step_keys_rise_before_the_pedal_moves_and_keys_are_struck_last
     ]
 
 
+def test_markers_stand_before_the_keys_struck_in_their_step() -> None:
+    piece = Piece((Note(0, 60, 4), Note(4, 62, 4)), steps=8)
+    data = piece_to_midi(piece, markers=[(8, "loopEnd"), (4, "loopStart")])
+    (track,) = mido.MidiFile(file=io.BytesIO(data)).tracks
+    now, found = 0, []
+    for message in track:
+        now += message.time
+        if message.type in ("marker", "note_on"):
+            found.append((now // 120, getattr(message, "text", "")))
+    assert found == [(0, ""), (4, "loopStart"), (4, ""), (8, "loopEnd")]
+    assert parse_midi(data).piece().notes == piece.notes
+    for step in (-1, 9):
+        with pytest.raises(InvalidNote, match=f"at step {step} is not within 8 steps"):
+            piece_to_midi(piece, markers=[(step, "loopEnd")])
+
+
 @pytest.mark.parametrize("pedal", [[(4, 4)], [(0, 9)], [(-1, 4)], [(4, 8), (0, 2)], [(0, 4), (3, 8)]])
 def test_a_pedal_out_of_order_or_outside_the_piece_is_refused(pedal: list[tuple[int, int]]) -> None:
     with pytest.raises(InvalidNote, match="pedal"):
