@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -37,24 +38,38 @@ class Atlas:
         order = sorted(scaled, key=lambda row: (_misfit(row[1], wants), row[0]))
         return [seed for seed, _ in order[: max(1, round(SHARE * len(order)))]]
 
+    def moods(self, features: Sequence[float]) -> tuple[str, ...]:
+        """The moods that a piece of these features suits as well as the atlas's own do; none if empty."""
+        if not self.rows:
+            return ()
+        here = self._scale(features)
+        fitting = (name for name in MOODS if _misfit(here, MOODS[name].wants) <= self._worst[name])
+        return tuple(sorted(fitting))
+
+    @cached_property
+    def _worst(self) -> dict[str, float]:
+        """By mood, the misfit of the last seed that suits it."""
+        scaled = dict(self._scaled())
+        return {name: _misfit(scaled[self.suiting(name)[-1]], mood.wants) for name, mood in MOODS.items()}
+
     def _scaled(self) -> list[tuple[int, dict[str, float]]]:
         """Features in standard deviations from the mean of all rows."""
-        columns = list(zip(*(features for _, features in self.rows), strict=True))
-        means = [sum(column) / len(column) for column in columns]
-        spreads = [
-            (sum((value - mean) ** 2 for value in column) / len(column)) ** 0.5 or 1.0
-            for column, mean in zip(columns, means, strict=True)
-        ]
-        return [
-            (
-                seed,
-                {
-                    name: (value - mean) / spread
-                    for name, value, mean, spread in zip(FEATURES, features, means, spreads, strict=True)
-                },
-            )
-            for seed, features in self.rows
-        ]
+        return [(seed, self._scale(features)) for seed, features in self.rows]
+
+    def _scale(self, features: Sequence[float]) -> dict[str, float]:
+        return {
+            name: (value - mean) / spread
+            for name, value, (mean, spread) in zip(FEATURES, features, self._spreads, strict=True)
+        }
+
+    @cached_property
+    def _spreads(self) -> list[tuple[float, float]]:
+        """Mean and standard deviation of each feature (1 where it never varies)."""
+        found = []
+        for column in zip(*(features for _, features in self.rows), strict=True):
+            mean = sum(column) / len(column)
+            found.append((mean, (sum((value - mean) ** 2 for value in column) / len(column)) ** 0.5 or 1.0))
+        return found
 
 
 def _misfit(features: Mapping[str, float], wants: Iterable[tuple[str, float, float]]) -> float:

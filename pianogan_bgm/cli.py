@@ -207,10 +207,23 @@ def _play(options: argparse.Namespace) -> int:
     return play(options.source, options.seed, options.seconds, options.mood, options.model)
 
 
+def _playlist_arguments(parser: argparse.ArgumentParser) -> None:
+    from pianogan_bgm.playlist.command import arguments
+
+    arguments(parser)
+
+
+def _playlist(options: argparse.Namespace) -> int:
+    from pianogan_bgm.playlist.command import run
+
+    return run(options)
+
+
 COMMANDS: Final[tuple[Command, ...]] = (
     Command("midi2img", "MIDI files to piano-roll pictures", _midi2img_arguments, _midi2img),
     Command("img2midi", "Piano-roll pictures to MIDI files", _img2midi_arguments, _img2midi),
     Command("generate", "Compose pieces by seed: MIDI, picture and sound", _generate_arguments, _generate),
+    Command("playlist", "Bake music to files, for any engine", _playlist_arguments, _playlist),
     Command("render", "MIDI file to sound: wav, ogg or flac", _render_arguments, _render),
     Command("play", "Endless music through pygame, with a live line", _play_arguments, _play),
 )

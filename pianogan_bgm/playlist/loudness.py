@@ -86,7 +86,7 @@ def block_powers(sound: Block, rate: int) -> npt.NDArray[np.float64]:
     if hops < _BLOCK_HOPS:
         return np.zeros(0)
     lengths = edges[_BLOCK_HOPS:] - edges[:-_BLOCK_HOPS]
-    return np.maximum(0.0, running[_BLOCK_HOPS:] - running[:-_BLOCK_HOPS]) / lengths
+    return np.asarray(np.maximum(0.0, running[_BLOCK_HOPS:] - running[:-_BLOCK_HOPS]) / lengths)
 
 
 def _weighted(part: Block, skip: int, lead: int, rate: int) -> npt.NDArray[np.float64]:

@@ -40,28 +40,29 @@ class Tags:
 
 # -------------------------------------------------------------------------------------------------- WAV
 
+_MIDDLE_C: Final = 60
+"""The key at which a sampler would play the file unchanged."""
 
-def wav(samples: npt.NDArray[np.int16], rate: int, tags: Tags, pitch: int = 60) -> bytes:
+
+def wav(samples: npt.NDArray[np.int16], rate: int, tags: Tags) -> bytes:
     """A 16-bit WAV file of ``samples``, int16 ``(frames, channels)``, at ``rate`` Hz.
 
-    ``pitch``: the MIDI note that a sampler should play it at. Raises :class:`SoundError` past 4 GiB, which is
-    all that the format can say.
+    Raises :class:`SoundError` past 4 GiB, which is all that the format can say.
     """
     channels = samples.shape[1]
     data = np.ascontiguousarray(samples, dtype="<i2").tobytes()
     if len(data) > 0xFFFF0000:
         raise SoundError(f"a WAV file holds less than 4 GiB; got {len(data)} bytes of sound")
     chunks = [
-        _chunk(b"fmt ", struct.pack("<HHLLHH", 1, channels, rate, rate * channels * 2, channels * 2, 16))
+        _chunk(b"fmt ", struct.pack("<2H2L2H", 1, channels, rate, 2 * channels * rate, 2 * channels, 16))
     ]
-    texts = ((b"INAM", tags.title), (b"IPRD", tags.album), (b"ICOP", tags.licence))
-    texts += ((b"ICMT", tags.credits), (b"ISFT", tags.software))
-    chunks.append(
-        _chunk(b"LIST", b"INFO" + b"".join(_chunk(name, _zero_ended(text)) for name, text in texts))
-    )
+    texts = {b"INAM": tags.title, b"IPRD": tags.album, b"ICOP": tags.licence, b"ICMT": tags.credits}
+    texts[b"ISFT"] = tags.software
+    info = b"".join(_chunk(name, text.encode("utf-8") + b"\0") for name, text in texts.items())
+    chunks.append(_chunk(b"LIST", b"INFO" + info))
     if tags.loop is not None:
         start, frames = tags.loop
-        head = struct.pack("<9L", 0, 0, round(1e9 / rate), pitch, 0, 0, 0, 1, 0)
+        head = struct.pack("<9L", 0, 0, round(1e9 / rate), _MIDDLE_C, 0, 0, 0, 1, 0)
         # kind 0: forwards; the last frame of the loop is played; 0 repeats mean for ever
         chunks.append(_chunk(b"smpl", head + struct.pack("<6L", 0, 0, start, start + frames - 1, 0, 0)))
     chunks.append(_chunk(b"data", data))
@@ -70,10 +71,6 @@ def wav(samples: npt.NDArray[np.int16], rate: int, tags: Tags, pitch: int = 60) 
 
 def _chunk(name: bytes, data: bytes) -> bytes:
     return name + struct.pack("<L", len(data)) + data + b"\0" * (len(data) % 2)
-
-
-def _zero_ended(text: str) -> bytes:
-    return text.encode("utf-8") + b"\0"
 
 
 # --------------------------------------------------------------------------------------- Vorbis comments

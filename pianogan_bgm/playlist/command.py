@@ -1,0 +1,204 @@
+"""The command ``pianogan-bgm playlist``: its options, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, Final
+
+from pianogan_bgm.errors import PlaylistError
+from pianogan_bgm.instruments import NAMES, RATES
+from pianogan_bgm.manifest import FORMATS, LOUDNESS_RANGE, MAX_MINUTES, Settings
+from pianogan_bgm.piece import TEMPO_RANGE
+from pianogan_bgm.scenes import MOODS
+
+MOST_SEEDS: Final = 200_000
+FOLDER: Final = Path("music")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the options. What is not given stays None, so that ``--from`` can tell."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "The same command again makes only what is missing, after Ctrl-C too."
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help=f"the playlist's folder ({FOLDER})")
+    choice = parser.add_argument_group("which pieces")
+    choice.add_argument("--model", metavar="NAME|FILE.onnx", help="which model composes (open)")
+    which = choice.add_mutually_exclusive_group()
+    which.add_argument("--count", type=_count, metavar="N", help="this many, no two alike (10)")
+    which.add_argument("--seeds", type=_seeds, metavar="LIST", help="these, such as 1,2,5-9")
+    choice.add_argument("--first", type=int, metavar="SEED", help="choose from this seed on (0)")
+    choice.add_argument("--mood", choices=sorted(MOODS), help="choose those that suit it, best first")
+    choice.add_argument(
+        "--distance", type=_between(0.0, 1.0), metavar="D", help="least distance between two, 0 to 1 (0.5)"
+    )
+    music = parser.add_argument_group("what becomes of them")
+    music.add_argument("--tempo", type=_between(*TEMPO_RANGE), metavar="BPM", help="(the model's own)")
+    music.add_argument(
+        "--key", metavar="KEY", help="tonic or key to bring them to: Eb, 'F# minor' (their own)"
+    )
+    music.add_argument("--instrument", choices=NAMES, help="what plays (piano)")
+    music.add_argument(
+        "--length", type=_length, metavar="piece|MIN", help="a piece, or a medley of so many minutes (piece)"
+    )
+    form = music.add_mutually_exclusive_group()
+    form.add_argument("--loop", action="store_true", default=None, help="seamless loops (the default)")
+    form.add_argument("--one-shot", dest="loop", action="store_false", help="once, to the last note's end")
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "--formats", type=_formats, metavar="LIST", help="of mid,ogg,wav,flac,png (mid,ogg,png)"
+    )
+    files.add_argument(
+        "--stems", action="store_true", default=None, help="also melody, inner voices, bass alone"
+    )
+    files.add_argument("--loudness", type=_loudness, metavar="LUFS|none", help="as measured by BS.1770 (-16)")
+    files.add_argument("--rate", type=_rate, metavar="HZ", help="samples a second (44100)")
+    files.add_argument("--title", metavar="TEXT", help="of the playlist, also the album in each file's tags")
+    work = parser.add_argument_group("work")
+    work.add_argument("--jobs", type=_jobs, default=1, metavar="N", help="processes, -1 for one a core (1)")
+    work.add_argument("--dask", metavar="ADDRESS", help="work on the Dask cluster whose scheduler is there")
+    again = parser.add_argument_group("a playlist that exists")
+    again.add_argument(
+        "--from", dest="source", type=Path, metavar="playlist.json", help="make the same files again"
+    )
+    again.add_argument("--verify", action="store_true", help="check the files against the manifest")
+
+
+_MAKING: Final = ("count", "seeds", "first", "mood", "distance", "tempo", "key", "instrument", "length")
+_MAKING_FILES: Final = ("loop", "formats", "stems", "loudness", "rate", "title")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked; returns the exit status. Raises the errors of the package."""
+    given = [name for name in (*_MAKING, *_MAKING_FILES) if getattr(options, name) is not None]
+    if (options.source or options.verify) and given:
+        what = "--from makes what its manifest says" if options.source else "--verify makes nothing"
+        raise PlaylistError(f"{what}: leave out --{given[0]}")
+    if options.verify:
+        return _verify(options.source or options.output or FOLDER)
+    if options.source:
+        return _remake(options)
+    return _make(options)
+
+
+def _verify(folder: Path) -> int:
+    from pianogan_bgm.playlist.folder import verify
+
+    faults = verify(folder)
+    print(*faults, f"{folder}: {len(faults)} faults", sep="\n")
+    return 1 if faults else 0
+
+
+def _remake(options: argparse.Namespace) -> int:
+    from pianogan_bgm.manifest import read_manifest
+    from pianogan_bgm.playlist.folder import made_with, remake
+
+    source: Path = options.source
+    folder = options.output or (source if source.is_dir() else source.parent)
+    before = read_manifest(source).made_with
+    manifest, others = remake(source, folder, options.model, jobs=options.jobs, cluster=options.dask)
+    for name in others:
+        print(f"{name}: not the bytes that the manifest says")
+    if others and before != made_with():
+        print(f"made with {before}; this is {made_with()}")
+    print(f"{folder}: {len(manifest.tracks)} tracks, {len(others)} files differ")
+    return 1 if others else 0
+
+
+def _make(options: argparse.Namespace) -> int:
+    from pianogan_bgm.playlist.folder import Wish, make
+
+    folder = options.output or FOLDER
+    wish = _given(Wish, options, ("title", "model", "count", "first", "seeds"))
+    manifest = make(
+        folder, Wish(**wish, settings=settings_of(options)), jobs=options.jobs, cluster=options.dask
+    )
+    size = sum(file.bytes for track in manifest.tracks for file in track.files)
+    print(f"{folder}: {len(manifest.tracks)} tracks, {size / 1e6:.1f} MB")
+    print(manifest.licence)
+    return 0
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings asked for, defaults for the rest."""
+    names = ("formats", "instrument", "rate", "loop", "stems", "tempo", "key", "mood")
+    values = _given(Settings, options, names)
+    if options.loudness is not None:
+        values["loudness"] = None if options.loudness == "none" else options.loudness
+    if options.length is not None and options.length != "piece":
+        values["minutes"] = options.length
+    if options.seeds is None:
+        from pianogan_bgm.playlist.choice import LEAST_DISTANCE
+
+        values["distance"] = LEAST_DISTANCE if options.distance is None else options.distance
+    return Settings(**values)
+
+
+def _given(kind: Any, options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
+
+
+# ----------------------------------------------------------------------------------------- option values
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_SEEDS:
+        raise argparse.ArgumentTypeError(f"expected how many tracks, 1 to {MOST_SEEDS}; got {text!r}")
+    return int(text)
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    """``1,2,5-9`` as seeds, each once."""
+    seeds: dict[int, None] = {}
+    for part in text.split(","):
+        first, dash, last = (word.strip() for word in part.partition("-"))
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise argparse.ArgumentTypeError(f"expected seeds such as 1,2,5-9; got {part!r}")
+        low, high = int(first), int(last or first)
+        if not low <= high < 2**64 or high - low >= MOST_SEEDS or len(seeds) >= MOST_SEEDS:
+            raise argparse.ArgumentTypeError(
+                f"expected at most {MOST_SEEDS} seeds, 0 to 2**64 - 1, lower before higher; got {part!r}"
+            )
+        seeds.update(dict.fromkeys(range(low, high + 1)))
+    return tuple(seeds)
+
+
+def _between(low: float, high: float) -> Any:
+    def value(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"expected a number, {low:g} to {high:g}; got {text!r}")
+        return number
+
+    return value
+
+
+def _loudness(text: str) -> float | str:
+    number: float | str = "none" if text == "none" else _between(*LOUDNESS_RANGE)(text)
+    return number
+
+
+def _length(text: str) -> float | str:
+    length: float | str = "piece" if text == "piece" else _between(0.1, MAX_MINUTES)(text)
+    return length
+
+
+def _rate(text: str) -> int:
+    if not text.isdecimal() or not RATES[0] <= int(text) <= RATES[1]:
+        raise argparse.ArgumentTypeError(f"expected a rate in Hz, {RATES[0]} to {RATES[1]}; got {text!r}")
+    return int(text)
+
+
+def _jobs(text: str) -> int:
+    if text != "-1" and (not text.isdecimal() or not 1 <= int(text) <= 1024):
+        raise argparse.ArgumentTypeError(f"expected how many processes, 1 to 1024, or -1; got {text!r}")
+    return int(text)
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    wanted = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
+    if unknown := [part for part in wanted if part not in FORMATS]:
+        raise argparse.ArgumentTypeError(f"expected some of {','.join(FORMATS)}; got {unknown[0]!r}")
+    return ("mid", *(kind for kind in wanted if kind != "mid"))

@@ -1,0 +1,296 @@
+"""A whole playlist: a folder made, made again from its manifest, and checked.
+
+Rules: workers only compute; this process alone writes, each file whole or not at all. The manifest is
+written while the work goes on and at its end, and lists what lies in the folder. Whatever ends the work
+(Ctrl-C, a full disk), the same command goes on from there: a track whose files are what the manifest says is
+not made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from tqdm import tqdm
+
+from pianogan_bgm.atlas import load_atlas
+from pianogan_bgm.errors import PlaylistError
+from pianogan_bgm.files import write_atomically
+from pianogan_bgm.generator import Generator
+from pianogan_bgm.manifest import (
+    MANIFEST,
+    Manifest,
+    Settings,
+    Track,
+    TrackFile,
+    read_manifest,
+    write_manifest,
+)
+from pianogan_bgm.playlist.bake import SOFTWARE, Baked, Order, attribution, bake, prints
+from pianogan_bgm.playlist.choice import Print, choose
+from pianogan_bgm.playlist.page import write_page
+from pianogan_bgm.playlist.tracks import pieces_for
+from pianogan_bgm.playlist.workers import Workers, workers
+
+CREDITS: Final = "CREDITS.txt"
+_SAVE_SHARE: Final = 20.0
+"""Saving the manifest may take one part in so many of the time."""
+_LEFT_OVER: Final = re.compile(r"\.[0-9a-f]{32}\.tmp")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A new playlist, as asked for. ``seeds``: these, or None for ``count`` chosen from ``first`` on."""
+
+    title: str = "Piano background music"
+    model: str = "open"
+    count: int = 10
+    first: int = 0
+    seeds: tuple[int, ...] | None = None
+    settings: Settings = field(default_factory=Settings)
+
+
+def make(folder: Path, wish: Wish, *, jobs: int = 1, cluster: str | None = None) -> Manifest:
+    """Make the playlist in ``folder``, or what is missing of it. Raises the errors of the package."""
+    _prepare(folder)
+    generator = Generator(wish.model)
+    weights = generator.card.weights_sha256
+    with workers(jobs, cluster) as run:
+        groups = _groups(wish, generator, run)
+        orders = [
+            Order(_name(generator.card.name, seeds), wish.title, seeds, wish.model, weights, wish.settings)
+            for seeds in groups
+        ]
+        head = Manifest(
+            title=wish.title,
+            made_with=made_with(),
+            licence=generator.card.output_licence,
+            may_sell=generator.card.may_sell,
+            attribution=attribution(generator.card, wish.settings),
+            settings=wish.settings,
+            tracks=(),
+        )
+        return _work(folder, head, orders, run)
+
+
+def remake(
+    source: Path, folder: Path, model: str | None = None, *, jobs: int = 1, cluster: str | None = None
+) -> tuple[Manifest, list[str]]:
+    """Make a manifest's playlist again in ``folder``; with it the names of files that came otherwise.
+
+    ``model``: path or name where it is not the manifest's own. Other files can come of other versions of the
+    libraries that encode sound and pictures; other weights are refused with :class:`PlaylistError`.
+    """
+    old = read_manifest(source)
+    _prepare(folder)
+    orders = [
+        Order(track.name, old.title, track.seeds, model or track.model, track.weights_sha256, old.settings)
+        for track in old.tracks
+    ]
+    with workers(jobs, cluster) as run:
+        new = _work(folder, replace(old, tracks=(), made_with=made_with()), orders, run, old.tracks)
+    expected = {file.name: file.sha256 for track in old.tracks for file in track.files}
+    got = {file.name: file.sha256 for track in new.tracks for file in track.files}
+    return new, sorted(name for name in expected | got if expected.get(name) != got.get(name))
+
+
+def verify(folder: Path) -> list[str]:
+    """What is wrong with the files of the playlist at ``folder`` (or its manifest), a line each."""
+    place = folder if folder.is_dir() else folder.parent
+    manifest = read_manifest(folder)
+    files = [file for track in manifest.tracks for file in track.files]
+    with tqdm(files, desc="checking", unit="file", disable=None) as bar:
+        return [line for file in bar if (line := _fault(place, file))]
+
+
+def made_with() -> str:
+    """The programs whose versions decide the bytes of a playlist."""
+    import PIL
+    import soundfile
+
+    return f"{SOFTWARE}, libsndfile {soundfile.__libsndfile_version__}, Pillow {PIL.__version__}"
+
+
+# ------------------------------------------------------------------------------------------- what to make
+
+
+def _groups(wish: Wish, generator: Generator, run: Workers) -> list[tuple[int, ...]]:
+    """The seeds of each track."""
+    each = 1
+    if wish.settings.minutes is not None:
+        each = pieces_for(wish.settings.minutes, generator.compose(0), wish.settings.tempo)
+    seeds: Sequence[int]
+    if wish.seeds is not None:
+        seeds = wish.seeds
+    else:
+        weights = generator.card.weights_sha256
+        seeds = choose(
+            wish.count * each,
+            partial(_prints, run, wish.model, weights),
+            first=wish.first,
+            mood=wish.settings.mood,
+            atlas=load_atlas(wish.model),
+            least=wish.settings.distance,
+            width=run.width,
+        )
+    return [tuple(seeds[at : at + each]) for at in range(0, len(seeds), each)]
+
+
+def _prints(run: Workers, model: str, weights: str, seeds: Sequence[int]) -> Iterator[Print | None]:
+    size = -(-len(seeds) // run.width)
+    parts = [tuple(seeds[at : at + size]) for at in range(0, len(seeds), size)]
+    for found in run(partial(prints, model, weights), parts, in_order=True):
+        yield from found
+
+
+def _name(model: str, seeds: Sequence[int]) -> str:
+    return f"{model}-{seeds[0]}" if len(seeds) == 1 else f"{model}-{seeds[0]}-medley-{len(seeds)}"
+
+
+# ------------------------------------------------------------------------------------------------- work
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folder, clear away what a killed run left. Raises :class:`PlaylistError` if it cannot."""
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.iterdir():
+            if _LEFT_OVER.fullmatch(path.name):
+                path.unlink()
+        probe = folder / ".pianogan-bgm-probe"
+        write_atomically(probe, b"")
+        probe.unlink()
+
+
+def _work(
+    folder: Path, head: Manifest, orders: Sequence[Order], run: Workers, known: Sequence[Track] = ()
+) -> Manifest:
+    """Make what is missing of ``orders``, then the manifest, the page and the credits.
+
+    ``known``: tracks whose moods are taken over, for the atlas may be another now.
+    """
+    done = _finished(folder, head, orders)
+    moods = {track.name: track.moods for track in known}
+    saver = _Saver(folder, head, [order.name for order in orders])
+    todo = [order for order in orders if order.name not in done]
+    try:
+        with tqdm(total=len(orders), initial=len(done), desc="baking", unit="track", disable=None) as bar:
+            for baked in run(bake, todo):
+                _write(folder, baked)
+                name = baked.track.name
+                done[name] = replace(baked.track, moods=moods.get(name, baked.track.moods))
+                saver.now_and_then(done)
+                bar.update()
+    except BaseException:
+        with contextlib.suppress(PlaylistError):
+            saver.save(done)
+        rest = "; the same command goes on from there" if len(done) < len(orders) else ""
+        tqdm.write(f"{folder}: {len(done)} of {len(orders)} tracks are whole{rest}", file=sys.stderr)
+        raise
+    manifest = saver.save(done)
+    assert manifest is not None  # there is at least one order
+    with _writing(folder):
+        write_page(folder, manifest)
+        write_atomically(folder / CREDITS, credits_text(manifest).encode("utf-8"))
+    return manifest
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Errors of the file system as :class:`PlaylistError`, by the name of what was to be written."""
+    try:
+        yield
+    except OSError as error:
+        raise PlaylistError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def credits_text(manifest: Manifest) -> str:
+    """What to show where the music is heard, ready to paste."""
+    sold = "May be used in games that are sold." if manifest.may_sell else "Not for games that are sold."
+    return "\n".join([*manifest.attribution, "", manifest.licence, sold, ""])
+
+
+def _write(folder: Path, baked: Baked) -> None:
+    for file in baked.track.files:
+        if _fault(folder, file):
+            with _writing(folder / file.name):
+                write_atomically(folder / file.name, baked.data[file.name])
+
+
+class _Saver:
+    """Writes the manifest of what is done, in the order asked for; not so often that it costs time."""
+
+    def __init__(self, folder: Path, head: Manifest, names: Sequence[str]) -> None:
+        self._folder, self._head, self._names = folder, head, names
+        self._saved, self._cost = time.monotonic(), 0.05
+
+    def now_and_then(self, done: Mapping[str, Track]) -> None:
+        if time.monotonic() - self._saved > _SAVE_SHARE * self._cost:
+            self.save(done)
+
+    def save(self, done: Mapping[str, Track]) -> Manifest | None:
+        """Write what is done; None where nothing is."""
+        began = time.monotonic()
+        tracks = tuple(done[name] for name in self._names if name in done)
+        if not tracks:
+            return None
+        manifest = replace(self._head, tracks=tracks)
+        with _writing(self._folder / MANIFEST):
+            write_manifest(manifest, self._folder)
+        self._saved = time.monotonic()
+        self._cost = self._saved - began
+        return manifest
+
+
+def _finished(folder: Path, head: Manifest, orders: Iterable[Order]) -> dict[str, Track]:
+    """Tracks that an earlier run finished in the same way, whose files are all there and as they were."""
+    if not (folder / MANIFEST).is_file():
+        return {}
+    try:
+        old = read_manifest(folder)
+    except PlaylistError:
+        return {}
+    if _way(old) != _way(head):
+        return {}
+    tracks = {track.name: track for track in old.tracks}
+    done = {}
+    for order in orders:
+        track = tracks.get(order.name)
+        if (
+            track is not None
+            and (track.seeds, track.weights_sha256) == (order.seeds, order.weights_sha256)
+            and not any(_fault(folder, file) for file in track.files)
+        ):
+            done[order.name] = track
+    return done
+
+
+def _way(manifest: Manifest) -> tuple[object, ...]:
+    """Everything about a manifest that decides the bytes of a track."""
+    settings = replace(manifest.settings, mood=None, distance=0.0)
+    return manifest.title, manifest.made_with, manifest.licence, manifest.attribution, settings
+
+
+def _fault(folder: Path, file: TrackFile) -> str | None:
+    """What is wrong with a file, None where it is what the manifest says."""
+    path = folder / file.name
+    try:
+        size = os.stat(path).st_size
+        if size != file.bytes:
+            return f"{file.name}: {file.bytes} bytes were expected; there are {size}"
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        return f"{file.name}: {error.strerror}"
+    if digest != file.sha256:
+        return f"{file.name}: its sha256 should be {file.sha256}; it is {digest}"
+    return None

@@ -1,0 +1,152 @@
+"""The sound of a track: parts that can be looped, brought to a loudness, encoded and tagged.
+
+A loop is rendered as its second lap: it begins with what still rings from the lap before, so the end of the
+file leads into its beginning to the sample, in any program that can repeat a file. What is heard equals the
+conductor's own second lap. A one-shot is the whole piece until its last note is silent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from pianogan_bgm.bus import finish, to_format
+from pianogan_bgm.instruments import Block, Tone, load
+from pianogan_bgm.manifest import MIX, STEMS, Sound
+from pianogan_bgm.notes import STEPS_PER_BEAT
+from pianogan_bgm.playlist.loudness import loudness
+from pianogan_bgm.playlist.tags import Tags, tagged_flac, tagged_ogg, wav
+from pianogan_bgm.render import WRITE_BLOCK, mix_blocks
+from pianogan_bgm.tune import BASS, INNER, MELODY, Tune
+
+PARTS: Final[Mapping[str, int]] = {"melody": MELODY, "inner": INNER, "bass": BASS}
+"""Stems and their layers of a tune, in the order in which they are mixed."""
+MOST_GAIN: Final = 20.0
+"""Decibels above a piece's usual level at which near silence is left as quiet as it is."""
+_CLOSE: Final = 0.05
+_TRIES: Final = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Finished sound: ``parts``, float32 (frames, 2) within ±1, by name, ``"mix"`` among them."""
+
+    parts: Mapping[str, Block]
+    facts: Sound
+
+
+def record(
+    tune: Tune, instrument: str, rate: int, *, loop: bool, stems: bool, target: float | None
+) -> Recording:
+    """``tune`` as it is heard on ``instrument`` (a name) at ``rate`` Hz.
+
+    ``loop``: its best loop, else the whole. ``stems``: also each part alone; aligned, at the same gain.
+    ``target``: loudness in LUFS; None for the level at which the engine plays.
+    """
+    parts = {part: _part(tune, instrument, rate, layer, loop) for part, layer in PARTS.items()}
+    frames = max(map(len, parts.values()))
+    parts = {part: np.pad(block, ((0, frames - len(block)), (0, 0))) for part, block in parts.items()}
+    gain = tune.gain if target is None else _gain(parts, rate, tune.gain, target)
+    mixed = finish(_mixed(parts, gain))
+    made = {MIX: mixed}
+    if stems:
+        made.update((part, finish(parts[part] * np.float32(gain))) for part in STEMS)
+    heard = loudness(mixed, rate)
+    facts = Sound(
+        rate=rate,
+        frames=frames,
+        loop_start=0,
+        loop_frames=frames if loop else 0,
+        loudness=None if heard is None else round(heard, 2),
+        peak=round(float(np.abs(mixed).max(initial=0.0)), 4),
+    )
+    return Recording(made, facts)
+
+
+def _part(tune: Tune, instrument: str, rate: int, layer: int, loop: bool) -> Block:
+    voice = load(instrument, rate)
+    tones = sorted(_tones(tune, rate, layer, loop))
+    if loop:
+        frames = lap_frames(tune, rate)
+        laps = [
+            Tone(tone.start - back, tone.pitch, tone.frames, tone.velocity)
+            for tone in tones
+            for back in range(0, tone.start + voice.ring(tone), frames)
+        ]
+        return np.concatenate(list(mix_blocks(voice, laps, frames)))
+    frames = max([round(tune.steps * _pace(tune, rate)), *(tone.start + voice.ring(tone) for tone in tones)])
+    return np.concatenate(list(mix_blocks(voice, tones, frames)))
+
+
+def lap_frames(tune: Tune, rate: int) -> int:
+    """Frames of one lap of the tune's loop, as the conductor counts them."""
+    return round((tune.loop[1] - tune.loop[0]) * _pace(tune, rate))
+
+
+def _pace(tune: Tune, rate: int) -> float:
+    """Frames a step."""
+    return rate * 60.0 / (tune.piece.tempo * STEPS_PER_BEAT)
+
+
+def _tones(tune: Tune, rate: int, layer: int, loop: bool) -> Iterator[Tone]:
+    """The tones of one layer; in a loop they are let go at its end, and frame 0 is its beginning."""
+    pace = _pace(tune, rate)
+    first, last = tune.loop if loop else (0, tune.steps)
+    for step in range(first, last):
+        for note in tune.by_step[step]:
+            if note.layer == layer:
+                held = max(1, min(note.held, last - step)) if loop else note.held
+                start = round((step - first) * pace)
+                yield Tone(start, note.pitch, max(1, round(held * pace)), note.velocity)
+
+
+def _mixed(parts: Mapping[str, Block], gain: float) -> Block:
+    """The parts added as the conductor adds them, so that the result is its to the last bit."""
+    mixed: Block = np.zeros_like(next(iter(parts.values())))
+    for part in PARTS:
+        mixed += parts[part] * np.float32(gain)
+    return mixed
+
+
+def _gain(parts: Mapping[str, Block], rate: int, usual: float, target: float) -> float:
+    """The gain that brings the limited mix to ``target`` LUFS, in steps of 0.01 dB.
+
+    Steps, so that another machine's rounding gives the same file; tries, because the limiter takes some of
+    each rise away.
+    """
+    decibels = 0.0
+    for _ in range(_TRIES):
+        heard = loudness(finish(_mixed(parts, _linear(usual, decibels))), rate)
+        if heard is None or abs(target - heard) < _CLOSE:
+            break
+        decibels = min(MOST_GAIN, round(decibels + target - heard, 2))
+    return _linear(usual, decibels)
+
+
+def _linear(usual: float, decibels: float) -> float:
+    return usual * math.pow(10.0, decibels / 20.0)
+
+
+def encode(block: Block, kind: str, rate: int, tags: Tags) -> bytes:
+    """A finished part as a tagged ``wav``, ``flac`` (both 16-bit) or ``ogg`` (Vorbis) file."""
+    if kind == "wav":
+        return wav(to_format(block, -16, 2), rate, tags)
+    import soundfile
+
+    buffer = io.BytesIO()
+    subtype = "VORBIS" if kind == "ogg" else "PCM_16"
+    with soundfile.SoundFile(buffer, "w", rate, 2, subtype=subtype, format=kind.upper()) as file:
+        # libsndfile's Vorbis encoder wants a stack as large as what it is given at once
+        for at in range(0, len(block), WRITE_BLOCK):
+            part = block[at : at + WRITE_BLOCK]
+            file.write(part if kind == "ogg" else to_format(part, -16, 2))
+    if kind == "flac":
+        return tagged_flac(buffer.getvalue(), tags)
+    serial = int.from_bytes(hashlib.sha256(tags.title.encode("utf-8")).digest()[:4], "little")
+    return tagged_ogg(buffer.getvalue(), tags, serial)
