@@ -219,6 +219,16 @@ def _playlist(options: argparse.Namespace) -> int:
     return run(options)
 
 
+def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for a program rather than a reader")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from pianogan_bgm import doctor
+
+    return doctor.run(as_json=options.json)
+
+
 COMMANDS: Final[tuple[Command, ...]] = (
     Command("midi2img", "MIDI files to piano-roll pictures", _midi2img_arguments, _midi2img),
     Command("img2midi", "Piano-roll pictures to MIDI files", _img2midi_arguments, _img2midi),
@@ -226,6 +236,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("playlist", "Bake music to files, for any engine", _playlist_arguments, _playlist),
     Command("render", "MIDI file to sound: wav, ogg or flac", _render_arguments, _render),
     Command("play", "Endless music through pygame, with a live line", _play_arguments, _play),
+    Command("doctor", "Say what is installed and what works, for a bug report", _doctor_arguments, _doctor),
 )
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ ALLOWED: Final = {
     "keras": ("training/", "export/", "tests/training/"),
     "tf2onnx": ("export/",),
     "jax": ("training/", "tests/training/"),
-    "pygame": ("pianogan_bgm/player.py", "examples/", "benchmarks/", "tests/"),
+    "pygame": ("pianogan_bgm/player.py", "pianogan_bgm/doctor.py", "examples/", "benchmarks/", "tests/"),
     "onnxruntime": ("pianogan_bgm/generator.py", "training/", "export/", "benchmarks/", "tests/"),
     "mido": ("pianogan_bgm/midi.py", "pianogan_bgm/midi_reading.py", "training/", "tests/"),
     "training": ("training/", "export/", "benchmarks/", "tests/"),

@@ -1,0 +1,116 @@
+"""The doctor: whatever is missing is named, and hides nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pianogan_bgm import cli, doctor
+from pianogan_bgm.errors import ModelDamaged
+from pianogan_bgm.instruments import piano
+
+pygame = pytest.importorskip("pygame")
+
+
+@pytest.fixture(autouse=True)
+def no_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.setenv("SDL_AUDIODRIVER", "dummy")
+    pygame.mixer.quit()
+
+
+def failed(found: doctor.Findings) -> dict[str, str]:
+    return {check.name: check.detail for check in found.checks if not check.passed}
+
+
+def test_where_all_is_well_every_check_passes_and_the_status_is_0(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "all is well"
+    assert {line.split()[1] for line in lines if line.startswith("PASS")} >= {"compose", "render", "play"}
+
+
+def test_json_says_the_same_to_a_program(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["format", "healthy", "versions", "audio", "checks"]
+    assert found["healthy"]
+    assert set(found["versions"]) >= {"pianogan-bgm", "python", "system", "numpy", "onnxruntime", "SDL"}
+    assert found["audio"]["audio driver"] == "dummy"
+    (model,) = [check["detail"] for check in found["checks"] if check["name"] == "model open"]
+    assert "sha256" in model
+
+
+def test_without_a_device_the_music_keeps_time_and_that_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SDL_AUDIODRIVER", "no such driver")
+    found = doctor.examine()
+    assert failed(found) == {}
+    assert found.audio["audio devices"] == "none"
+    assert found.checks[-1].detail == "no device: keeps time silently"
+
+
+def test_a_missing_package_is_named_and_the_other_checks_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.import_module
+
+    def without_mido(name: str, package: str | None = None) -> object:
+        if name == "mido":
+            raise ModuleNotFoundError("No module named 'mido'", name="mido")
+        return real(name, package)
+
+    monkeypatch.setattr(importlib, "import_module", without_mido)
+    assert failed(doctor.examine()) == {"import mido": "the package mido is not installed"}
+
+
+def test_both_pygames_at_once_are_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_installed", lambda name: "2.5" if name.startswith("pygame") else "1.0")
+    assert "both installed" in failed(doctor.examine())["import pygame"]
+
+
+def test_a_damaged_model_is_told_by_the_checks_that_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(_model: object) -> object:
+        raise ModelDamaged("open.onnx: the card says 10 bytes of weights; got 9")
+
+    monkeypatch.setattr("pianogan_bgm.models.find_model", damaged)
+    monkeypatch.setattr("pianogan_bgm.generator.find_model", damaged)
+    found = failed(doctor.examine())
+    assert found == dict.fromkeys(
+        ["model open", "compose"], "open.onnx: the card says 10 bytes of weights; got 9"
+    )
+
+
+def test_no_model_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pianogan_bgm.models.available_models", tuple)
+    assert "no model is installed" in failed(doctor.examine())["models"]
+
+
+def test_missing_recordings_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(piano, "SAMPLES", tmp_path)
+    assert failed(doctor.examine())["samples"].startswith("90 of 90 recordings are missing: piano-")
+
+
+def test_a_failure_gives_status_1_and_is_counted_in_the_last_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = (doctor.Check("this", True, "fine"), doctor.Check("that", False, "is gone"))
+    monkeypatch.setattr(doctor, "examine", lambda: doctor.Findings({"numpy": None}, {}, checks))
+    assert doctor.run() == 1
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["numpy", "missing"],
+        ["PASS", "this", "fine"],
+        ["FAIL", "that", "is", "gone"],
+        ["failed:", "1", "of", "2"],
+    ]
+
+
+def test_nothing_of_a_users_folders_is_told() -> None:
+    command = [sys.executable, "-m", "pianogan_bgm.cli", "doctor", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert str(Path(doctor.__file__).parent) not in done.stdout
+    assert str(Path.home()) not in done.stdout or Path.home() == Path("/")
