@@ -22,7 +22,7 @@ from pianogan_bgm.conductor import Conductor, Event, Place
 from pianogan_bgm.instruments import Instrument, load
 from pianogan_bgm.instruments.tones import Block
 from pianogan_bgm.mixdown import GRID
-from pianogan_bgm.music import Desk, Request
+from pianogan_bgm.music import Desk, Request, commands_of
 from pianogan_bgm.pages import SAFETY_SECONDS, Silent
 from pianogan_bgm.rules import moved
 
@@ -269,14 +269,15 @@ class Engine:
         self._commit(waiting)
 
     def _resolve(self, request: Request) -> list[c.Command]:
-        if not callable(request):
-            return [request]
         try:
-            at = max(self.sink.cursor(self._clock()), self._last_at) if self.sink.playing else self._frontier
-            return request(Desk(self._composer, self.conductor.state_at(at)))
+            return commands_of(request, self._desk)
         except Exception as error:  # whatever went wrong with one request, the music goes on
             self.stats.failed(f"{type(error).__name__}: {error}")
             return []
+
+    def _desk(self) -> Desk:
+        at = max(self.sink.cursor(self._clock()), self._last_at) if self.sink.playing else self._frontier
+        return Desk(self._composer, self.conductor.state_at(at))
 
     def _hold(self, paused: bool) -> None:
         self.paused = paused

@@ -11,14 +11,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Real
+from functools import partial
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 from pianogan_bgm import commands as c
+from pianogan_bgm.checks import (
+    MOMENTS,
+    TEMPO_FACTORS,
+    instrument_names,
+    one_of,
+    semitones,
+    whole,
+    within,
+)
 from pianogan_bgm.composer import Composer, Source, check_mood, check_source
 from pianogan_bgm.conductor import Place
 from pianogan_bgm.errors import InvalidSetting
-from pianogan_bgm.instruments import NAMES
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.saves import SAVE_VERSION, check_save, load_place, save_place
 from pianogan_bgm.scenes import MOODS, Mood, Rule, Scene, rule_for
@@ -26,7 +34,6 @@ from pianogan_bgm.state import State
 from pianogan_bgm.stingers import STINGERS, Figure, figure
 from pianogan_bgm.tune import LAYERS
 
-TEMPO_FACTORS: Final = (0.25, 4.0)
 DUCK_SECONDS: Final = 0.12
 
 
@@ -37,7 +44,17 @@ class Desk(NamedTuple):
     state: State
 
 
-Request: TypeAlias = c.Command | Callable[[Desk], list[c.Command]]
+Order: TypeAlias = tuple[Any, ...]
+"""A command not made yet: its class, then its fields. The game's thread leaves the making to the music's."""
+Request: TypeAlias = c.Command | Order | Callable[[Desk], list[c.Command]]
+
+
+def commands_of(request: Request, desk: Callable[[], Desk]) -> list[c.Command]:
+    """What a request comes to; ``desk`` is asked for only where something has to be composed or read."""
+    if isinstance(request, tuple):
+        kind, *fields = request
+        return [kind(*fields)]
+    return request(desk()) if callable(request) else [request]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +109,10 @@ class Music(ABC):
             _ = self._composer.generator
         feel = MOODS[mood] if mood else Mood()
         self._instruments = instrument_names(instrument)
-        self._intensity = _within("intensity", feel.intensity if intensity is None else intensity, 0.0, 1.0)
-        self._tempo = _within("tempo", feel.tempo if tempo is None else tempo, *TEMPO_FACTORS)
-        self._transpose = _semitones(feel.transpose if transpose is None else transpose)
-        self._volume = _within("volume", volume, 0.0, 1.0)
+        self._intensity = within("intensity", feel.intensity if intensity is None else intensity, 0.0, 1.0)
+        self._tempo = within("tempo", feel.tempo if tempo is None else tempo, *TEMPO_FACTORS)
+        self._transpose = semitones(feel.transpose if transpose is None else transpose)
+        self._volume = within("volume", volume, 0.0, 1.0)
         self._ducked = 1.0
         self._scene: str | None = mood
         self._saved: dict[str, Any] | None = None
@@ -140,9 +157,9 @@ class Music(ABC):
         ``loops``: how often the piece is repeated after the first time, −1 for ever; endless music ignores
         it. ``fade_ms``: milliseconds to fade in.
         """
-        _whole("loops", loops, -1)
-        start = _within("start", start, 0.0, 86400.0)
-        fade = _within("fade_ms", fade_ms, 0.0, 600000.0) / 1000.0
+        whole("loops", loops, -1)
+        start = within("start", start, 0.0, 86400.0)
+        fade = within("fade_ms", fade_ms, 0.0, 600000.0) / 1000.0
         piece, mood, scene = self._piece, self._mood, self._scene
         saved, self._saved = self._saved, None
 
@@ -159,7 +176,7 @@ class Music(ABC):
     def queue(self, piece: Source, loops: int = 0) -> None:
         """Play ``piece`` after what plays now and what is queued already, joined on a bar line."""
         source = check_source(piece)
-        _whole("loops", loops, -1)
+        whole("loops", loops, -1)
         self._send(lambda desk: [c.Queue(desk.composer.tune(source), loops)])
 
     def clear_queue(self) -> None:
@@ -176,7 +193,7 @@ class Music(ABC):
 
     def fadeout(self, ms: float) -> None:
         """Fade out in ``ms`` milliseconds, then stop; does not wait for it."""
-        self._send(c.Stop(_within("ms", ms, 0.0, 600000.0) / 1000.0))
+        self._send(c.Stop(within("ms", ms, 0.0, 600000.0) / 1000.0))
 
     def seek(
         self, seconds: float | None = None, *, beats: float | None = None, bars: float | None = None
@@ -185,7 +202,7 @@ class Music(ABC):
         if (seconds is not None) + (beats is not None) + (bars is not None) != 1:
             raise InvalidSetting("give seconds, beats or bars")
         amount = next(value for value in (seconds, beats, bars) if value is not None)
-        amount = _within("place", amount, 0.0, 1e6)
+        amount = within("place", amount, 0.0, 1e6)
 
         def go(desk: Desk) -> list[c.Command]:
             if desk.state.deck is None:
@@ -249,49 +266,30 @@ class Music(ABC):
         scene left goes on where it was left. A pending transition is replaced. The name alone of the scene
         that plays already, or is about to, changes nothing: a game may say every frame where it is.
         """
-        name, scene = self._scene_of(to, loops)
-        how = (at, fade_beats, filler, hold)
-        if name is not None and name == self._scene and how == (None,) * 4 and self.get_busy():
+        plain = at is None and fade_beats is None and filler is None and hold is None
+        if plain and type(to) is str and to == self._scene and self.get_busy():
             return
+        name, scene = self._scene_of(to, loops)
         rule = rule_for(self.rules, self._scene, name or "")
-        when = rule.at if at is None else _one_of("at", at, ("now", "beat", "bar", "end"))
-        beats = _within("fade_beats", rule.fade_beats if fade_beats is None else fade_beats, 0.0, 64.0)
+        when = rule.at if at is None else one_of("at", at, MOMENTS)
+        beats = rule.fade_beats if fade_beats is None else within("fade_beats", fade_beats, 0.0, 64.0)
         lead = rule.filler if filler is None else filler
-        lead_figure = None if lead is None else figure(lead, self.stingers)
-        leaving = self.scenes.get(self._scene or "", Scene())
-        keep = leaving.hold if hold is None else hold
-        tempo, intensity, transpose = self._feel(scene)
-        source = None if scene.piece is None else check_source(scene.piece)
-        names = None if scene.instrument is None else instrument_names(scene.instrument)
+        if lead is not None:
+            lead = figure(lead, self.stingers)
+        if hold is None:
+            leaving = self.scenes.get(self._scene or "")
+            hold = leaving is not None and leaving.hold
+        tempo, intensity, transpose, instruments = scene.feel
         self._scene, self._mood = name, scene.mood
-        self._tempo = self._tempo if tempo is None else tempo
-        self._intensity = self._intensity if intensity is None else intensity
-        self._transpose = self._transpose if transpose is None else transpose
-        self._instruments = names or self._instruments
-
-        def go(desk: Desk) -> list[c.Command]:
-            tune = desk.composer.following(scene.mood) if source is None else desk.composer.tune(source)
-            endless = source is None
-            return [
-                c.Transition(
-                    tune,
-                    when,
-                    beats,
-                    0 if endless else scene.loops,
-                    name,
-                    lead_figure,
-                    keep,
-                    tempo,
-                    intensity,
-                    transpose,
-                    names,
-                    related=endless,
-                    endless=endless,
-                    mood=scene.mood,
-                )
-            ]
-
-        self._send(go)
+        if tempo is not None:
+            self._tempo = tempo
+        if intensity is not None:
+            self._intensity = intensity
+        if transpose is not None:
+            self._transpose = transpose
+        if instruments is not None:
+            self._instruments = instruments
+        self._send(partial(_go_over, scene, name, (when, beats, lead, hold)))
 
     def _scene_of(self, to: str | Scene | Source, loops: int) -> tuple[str | None, Scene]:
         if isinstance(to, Scene):
@@ -303,19 +301,7 @@ class Music(ABC):
         if isinstance(to, str) and not to.lower().endswith((".mid", ".midi")):
             known = ", ".join(sorted({*self.scenes, *MOODS}))
             raise InvalidSetting(f"no scene or mood is called {to!r}; there are {known}")
-        return None, Scene(piece=check_source(to), loops=_whole("loops", loops, -1))
-
-    def _feel(self, scene: Scene) -> tuple[float | None, float | None, int | None]:
-        """Settings of a scene: its own, else its mood's, else none."""
-        mood = None if scene.mood is None else MOODS[check_mood(scene.mood) or ""]
-        tempo = scene.tempo if scene.tempo is not None or mood is None else mood.tempo
-        intensity = scene.intensity if scene.intensity is not None or mood is None else mood.intensity
-        transpose = scene.transpose if scene.transpose is not None or mood is None else mood.transpose
-        return (
-            None if tempo is None else _within("tempo", tempo, *TEMPO_FACTORS),
-            None if intensity is None else _within("intensity", intensity, 0.0, 1.0),
-            None if transpose is None else _semitones(transpose),
-        )
+        return None, Scene(piece=check_source(to), loops=whole("loops", loops, -1))
 
     def cancel_transition(self) -> None:
         """Forget a pending transition."""
@@ -327,13 +313,14 @@ class Music(ABC):
         ``stinger``: a name (coin, jump, power-up, hurt, level clear, game over, or one put into
         :attr:`stingers`), a ``Figure`` or a list of scale degrees, 0 being the tonic.
         """
-        when = _one_of("at", at, ("now", "beat", "bar"))
-        self._send(c.PlayFigure(figure(stinger, self.stingers), when))
+        when = one_of("at", at, ("now", "beat", "bar"))
+        self._send((c.PlayFigure, figure(stinger, self.stingers), when))
 
     def duck(self, gain: float = 0.4, ms: float = 120.0) -> None:
         """Lower the music (not the stingers) to ``gain``, 0–1, until :meth:`unduck`."""
-        self._ducked = _within("gain", gain, 0.0, 1.0)
-        self._send(c.SetLevel("duck", self._ducked, _within("ms", ms, 0.0, 60000.0) / 1000.0))
+        gain, ms = within("gain", gain, 0.0, 1.0), within("ms", ms, 0.0, 60000.0)
+        self._ducked = gain
+        self._send((c.SetLevel, "duck", gain, ms / 1000.0))
 
     def unduck(self, ms: float = 250.0) -> None:
         """Bring the music back."""
@@ -346,10 +333,10 @@ class Music(ABC):
 
     @intensity.setter
     def intensity(self, value: float) -> None:
-        intensity = _within("intensity", value, 0.0, 1.0)
+        intensity = within("intensity", value, 0.0, 1.0)
         if intensity != self._intensity:
             self._intensity = intensity
-            self._send(c.SetIntensity(intensity))
+            self._send((c.SetIntensity, intensity))
 
     @property
     def tempo(self) -> float:
@@ -358,10 +345,10 @@ class Music(ABC):
 
     @tempo.setter
     def tempo(self, value: float) -> None:
-        tempo = _within("tempo", value, *TEMPO_FACTORS)
+        tempo = within("tempo", value, *TEMPO_FACTORS)
         if tempo != self._tempo:
             self._tempo = tempo
-            self._send(c.SetTempo(tempo))
+            self._send((c.SetTempo, tempo))
 
     @property
     def transpose(self) -> int:
@@ -369,9 +356,11 @@ class Music(ABC):
         return self._transpose
 
     @transpose.setter
-    def transpose(self, semitones: int) -> None:
-        self._transpose = _semitones(semitones)
-        self._send(c.SetTranspose(self._transpose))
+    def transpose(self, value: int) -> None:
+        transpose = semitones(value)
+        if transpose != self._transpose:
+            self._transpose = transpose
+            self._send((c.SetTranspose, transpose))
 
     @property
     def instrument(self) -> dict[str, str]:
@@ -380,8 +369,10 @@ class Music(ABC):
 
     @instrument.setter
     def instrument(self, names: str | Mapping[str, str]) -> None:
-        self._instruments = instrument_names(names, self._instruments)
-        self._send(c.SetInstruments(self._instruments))
+        instruments = instrument_names(names, self._instruments)
+        if instruments != self._instruments:
+            self._instruments = instruments
+            self._send((c.SetInstruments, instruments))
 
     @property
     def volume(self) -> float:
@@ -390,10 +381,10 @@ class Music(ABC):
 
     @volume.setter
     def volume(self, value: float) -> None:
-        volume = _within("volume", value, 0.0, 1.0)
+        volume = within("volume", value, 0.0, 1.0)
         if volume != self._volume:
             self._volume = volume
-            self._send(c.SetLevel("volume", volume))
+            self._send((c.SetLevel, "volume", volume))
 
     def set_volume(self, volume: float) -> None:
         """As :attr:`volume`."""
@@ -462,41 +453,27 @@ class Music(ABC):
         )
 
 
-def instrument_names(
-    wanted: str | Mapping[str, str], present: tuple[str, ...] = ("piano",) * len(LAYERS)
-) -> tuple[str, ...]:
-    """Instruments by layer. Raises :class:`InvalidSetting` for an unknown layer or instrument."""
-    names = dict.fromkeys(LAYERS, wanted) if isinstance(wanted, str) else dict(wanted)
-    for layer, name in names.items():
-        if layer not in LAYERS or name not in NAMES:
-            raise InvalidSetting(
-                f"an instrument is one of {', '.join(NAMES)}, a layer one of {', '.join(LAYERS)}; "
-                f"got {name!r} for {layer!r}"
-            )
-    return tuple(names.get(layer, old) for layer, old in zip(LAYERS, present, strict=True))
+_How: TypeAlias = tuple[c.When, float, Figure | None, bool]
 
 
-def _within(name: str, value: Any, low: float, high: float) -> float:
-    # the first test alone is quick enough for a setter called every frame
-    number = value if type(value) is float else float(value) if isinstance(value, Real) else low - 1.0
-    if not low <= number <= high:
-        raise InvalidSetting(f"{name} must be {low:g} to {high:g}; got {value!r}")
-    return number
-
-
-def _semitones(value: Any) -> int:
-    if not isinstance(value, int) or not -24 <= value <= 24:
-        raise InvalidSetting(f"transpose must be a whole number of semitones, -24 to 24; got {value!r}")
-    return value
-
-
-def _whole(name: str, value: Any, low: int) -> int:
-    if not isinstance(value, int) or value < low:
-        raise InvalidSetting(f"{name} must be a whole number, {low} or more; got {value!r}")
-    return value
-
-
-def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> Any:
-    if value not in choices:
-        raise InvalidSetting(f"{name} must be one of {', '.join(choices)}; got {value!r}")
-    return value
+def _go_over(scene: Scene, name: str | None, how: _How, desk: Desk) -> list[c.Command]:
+    """The transition to a scene, its piece composed or read."""
+    at, beats, lead, hold = how
+    endless = scene.piece is None
+    tune = desk.composer.following(scene.mood) if endless else desk.composer.tune(scene.piece)
+    loops = 0 if endless else scene.loops
+    return [
+        c.Transition(
+            tune,
+            at,
+            beats,
+            loops,
+            name,
+            lead,
+            hold,
+            *scene.feel,
+            related=endless,
+            endless=endless,
+            mood=scene.mood,
+        )
+    ]

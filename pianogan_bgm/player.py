@@ -59,18 +59,22 @@ class _Bell:
     def __init__(self) -> None:
         self._quiet = threading.Lock()
         self._quiet.acquire()
-        self._release = self._quiet.release
+        self._rung = False
 
     def ring(self) -> None:
         """Wake the waiter, or let its next wait return at once."""
+        if self._rung:  # waking is what costs, so it is done once however many calls a frame makes
+            return
+        self._rung = True
         try:  # noqa: SIM105  quicker than contextlib.suppress, for the game's thread
-            self._release()
-        except RuntimeError:  # it rings already
+            self._quiet.release()
+        except RuntimeError:  # two threads rang at once
             pass
 
     def wait(self, seconds: float | None) -> None:
-        """Wait for a ring, at most ``seconds``."""
+        """Wait for a ring, at most ``seconds``. What was sent before a ring is to be looked at after this."""
         self._quiet.acquire(timeout=-1 if seconds is None else seconds)
+        self._rung = False
 
 
 _LOCK: Final = _Lock()
@@ -246,8 +250,8 @@ class BackgroundMusic(Music):
         if pulse.paused:
             return pulse.place
         # between two ticks of the thread the music goes on at its pace
-        frames = (perf_counter() - pulse.time) * pulse.rate
-        return pulse.place._replace(step=pulse.place.step + frames / pulse.place.pace)
+        state, step, pace = pulse.place
+        return Place(state, step + (perf_counter() - pulse.time) * pulse.rate / pace, pace)
 
     def pause(self) -> None:
         """Hold the music where it is."""

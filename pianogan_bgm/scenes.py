@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:  # so that the command line can name the moods without loading anything
     from pianogan_bgm.commands import When
@@ -45,13 +45,23 @@ MOODS: Final[Mapping[str, Mood]] = MappingProxyType(
 )
 
 
+class Feel(NamedTuple):
+    """What a scene changes: its own settings, else its mood's, None for those left as they are."""
+
+    tempo: float | None
+    intensity: float | None
+    transpose: int | None
+    instruments: tuple[str, ...] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """One state of a game's music.
 
     ``mood``: one of :data:`MOODS`. ``piece``: a seed, a latent, a ``Piece`` or a MIDI file to loop; without
     it music of the mood goes on endlessly. The other settings, where given, go before the mood's.
-    ``hold``: when the game comes back, go on where the scene was left.
+    ``hold``: when the game comes back, go on where the scene was left. Wrong values raise at once:
+    :class:`~pianogan_bgm.errors.InvalidSetting` or the source's own error.
     """
 
     mood: str | None = None
@@ -62,18 +72,46 @@ class Scene:
     instrument: str | Mapping[str, str] | None = None
     loops: int = -1
     hold: bool = False
+    feel: Feel = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        from pianogan_bgm.checks import TEMPO_FACTORS, instrument_names, semitones, whole, within
+        from pianogan_bgm.composer import check_mood, check_source
+
+        # checked here, once, so that going over to a scene costs the game's thread next to nothing
+        mood = None if self.mood is None else MOODS[check_mood(self.mood) or ""]
+        tempo = self.tempo if self.tempo is not None or mood is None else mood.tempo
+        intensity = self.intensity if self.intensity is not None or mood is None else mood.intensity
+        transpose = self.transpose if self.transpose is not None or mood is None else mood.transpose
+        feel = Feel(
+            None if tempo is None else within("tempo", tempo, *TEMPO_FACTORS),
+            None if intensity is None else within("intensity", intensity, 0.0, 1.0),
+            None if transpose is None else semitones(transpose),
+            None if self.instrument is None else instrument_names(self.instrument),
+        )
+        whole("loops", self.loops, -1)
+        if self.piece is not None:
+            object.__setattr__(self, "piece", check_source(self.piece))
+        object.__setattr__(self, "feel", feel)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How to go from one scene to another: when, how many beats to crossfade, and what leads over."""
+    """How to go from one scene to another: when, how many beats to crossfade (0–64), and what leads over."""
 
     at: When = "bar"
     fade_beats: float = 1.0
     filler: str | Figure | None = None
 
+    def __post_init__(self) -> None:
+        from pianogan_bgm.checks import MOMENTS, one_of, within
+
+        one_of("at", self.at, MOMENTS)
+        within("fade_beats", self.fade_beats, 0.0, 64.0)
+
 
 ANY: Final = "*"
+PLAIN: Final = Rule()
 
 
 def rule_for(rules: Mapping[tuple[str, str], Rule], origin: str | None, target: str) -> Rule:
@@ -81,4 +119,4 @@ def rule_for(rules: Mapping[tuple[str, str], Rule], origin: str | None, target: 
     for pair in ((origin or ANY, target), (origin or ANY, ANY), (ANY, target), (ANY, ANY)):
         if pair in rules:
             return rules[pair]
-    return Rule()
+    return PLAIN

@@ -10,7 +10,7 @@ from pianogan_bgm.conductor import Conductor, Event, Place
 from pianogan_bgm.engine import Band
 from pianogan_bgm.errors import InvalidSetting
 from pianogan_bgm.instruments.tones import Block
-from pianogan_bgm.music import Desk, Music, Request
+from pianogan_bgm.music import Desk, Music, Request, commands_of
 from pianogan_bgm.state import State
 
 
@@ -63,13 +63,11 @@ class Stream(Music):
 
     def _send(self, *requests: Request) -> None:
         for request in requests:
-            if callable(request):
-                desk = Desk(self._composer, self._conductor.state_at(self.frame))
-                commands = request(desk)
-            else:
-                commands = [request]
-            for command in commands:
+            for command in commands_of(request, self._desk):
                 self._conductor.send(command, self.frame)
+
+    def _desk(self) -> Desk:
+        return Desk(self._composer, self._conductor.state_at(self.frame))
 
     def _here(self) -> Place | None:
         place = self._conductor.place(self.frame)

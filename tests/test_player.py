@@ -15,6 +15,7 @@ from music_fakes import FakeGenerator, make_piece
 from pianogan_bgm import BackgroundMusic, Scene
 from pianogan_bgm.composer import Composer
 from pianogan_bgm.errors import InvalidSetting, ModelNotFound
+from pianogan_bgm.player import _Bell
 
 PATIENCE = 20.0
 
@@ -198,3 +199,17 @@ def test_two_players_sound_at_once(mixer):
         wait_for(lambda: not first.get_busy())
         assert second.get_busy()
     assert our_threads() == []
+
+
+def test_many_calls_in_a_frame_wake_the_thread_once():
+    bell = _Bell()
+    woken = []
+    bell._quiet = type(
+        "Lock", (), {"release": lambda self: woken.append(1), "acquire": lambda self, timeout: 1}
+    )()
+    for _ in range(5):
+        bell.ring()
+    assert len(woken) == 1
+    bell.wait(None)
+    bell.ring()
+    assert len(woken) == 2

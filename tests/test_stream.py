@@ -190,6 +190,8 @@ def test_a_wrong_setting_is_refused_and_changes_nothing(what, wrong):
     [
         lambda s: s.transition("no such scene"),
         lambda s: s.transition("calm", at="soon"),
+        lambda s: s.transition("calm", fade_beats=-1),
+        lambda s: s.duck(0.4, ms=-1),
         lambda s: s.stinger("no such stinger"),
         lambda s: s.play(loops=-2),
         lambda s: s.seek(),
@@ -206,6 +208,21 @@ def test_a_wrong_call_raises_where_it_was_made_and_changes_nothing(call):
     with pytest.raises(PianoganError):
         call(stream)
     np.testing.assert_array_equal(fill(stream, 1), fill(plain, 1))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"tempo": 9.0}, {"mood": "hungry"}, {"instrument": "kazoo"}, {"loops": -2}, {"piece": -1}]
+)
+def test_a_scene_is_checked_where_it_is_declared(wrong):
+    with pytest.raises(PianoganError):
+        Scene(**wrong)
+
+
+def test_a_rule_is_checked_where_it_is_declared():
+    with pytest.raises(InvalidSetting, match="at must be one of"):
+        Rule(at="soon")
+    with pytest.raises(InvalidSetting, match="fade_beats must be 0 to 64"):
+        Rule(fade_beats=65)
 
 
 def test_a_missing_model_is_named_before_anything_plays():

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import threading
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
-from pianogan_bgm.errors import SoundError
+from pianogan_bgm.errors import InvalidSetting, SoundError
 from pianogan_bgm.instruments.tones import Block, Instrument, Tone, mix
 
 NAMES: Final = ("piano", "music_box", "electric_piano", "chip_square", "chip_triangle")
@@ -23,7 +23,14 @@ RATES: Final = (8000, 192000)
 
 _loading = threading.Lock()
 
-__all__ = ["CREDITS", "NAMES", "Block", "Instrument", "Tone", "load", "mix"]
+__all__ = ["CREDITS", "NAMES", "Block", "Instrument", "Tone", "check_instrument", "load", "mix"]
+
+
+def check_instrument(name: Any) -> str:
+    """``name``, if :func:`load` may know it. Raises :class:`InvalidSetting`."""
+    if not isinstance(name, str) or name not in NAMES:
+        raise InvalidSetting(f"an instrument is one of {', '.join(NAMES)}; got {name!r}")
+    return name
 
 
 def load(name: str, rate: int) -> Instrument:

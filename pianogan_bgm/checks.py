@@ -1,0 +1,56 @@
+"""Checks of what a game hands in: quick enough for a setter called every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, Final
+
+from pianogan_bgm.errors import InvalidSetting
+from pianogan_bgm.instruments import check_instrument
+from pianogan_bgm.tune import LAYERS
+
+TEMPO_FACTORS: Final = (0.25, 4.0)
+MOMENTS: Final = ("now", "beat", "bar", "end")
+
+
+def within(name: str, value: Any, low: float, high: float) -> float:
+    """A number of ``low`` to ``high``, as a float. Raises :class:`InvalidSetting`."""
+    # the first test alone is quick enough for a setter called every frame
+    number = value if type(value) is float else float(value) if isinstance(value, Real) else low - 1.0
+    if not low <= number <= high:
+        raise InvalidSetting(f"{name} must be {low:g} to {high:g}; got {value!r}")
+    return number
+
+
+def semitones(value: Any) -> int:
+    """A transposition. Raises :class:`InvalidSetting`."""
+    if not isinstance(value, int) or not -24 <= value <= 24:
+        raise InvalidSetting(f"transpose must be a whole number of semitones, -24 to 24; got {value!r}")
+    return value
+
+
+def whole(name: str, value: Any, low: int) -> int:
+    """A whole number, ``low`` or more. Raises :class:`InvalidSetting`."""
+    if not isinstance(value, int) or value < low:
+        raise InvalidSetting(f"{name} must be a whole number, {low} or more; got {value!r}")
+    return value
+
+
+def one_of(name: str, value: Any, choices: tuple[str, ...]) -> Any:
+    """One of ``choices``. Raises :class:`InvalidSetting`."""
+    if value not in choices:
+        raise InvalidSetting(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+    return value
+
+
+def instrument_names(
+    wanted: str | Mapping[str, str], present: tuple[str, ...] = ("piano",) * len(LAYERS)
+) -> tuple[str, ...]:
+    """Instruments by layer. Raises :class:`InvalidSetting` for an unknown layer or instrument."""
+    names = dict(wanted) if isinstance(wanted, Mapping) else dict.fromkeys(LAYERS, wanted)
+    for layer, name in names.items():
+        if layer not in LAYERS:
+            raise InvalidSetting(f"a layer is one of {', '.join(LAYERS)}; got {layer!r}")
+        names[layer] = check_instrument(name)
+    return tuple(names.get(layer, old) for layer, old in zip(LAYERS, present, strict=True))
