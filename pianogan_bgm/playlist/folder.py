@@ -199,7 +199,7 @@ def _work(
     manifest = saver.save(done)
     assert manifest is not None  # there is at least one order
     with _writing(folder):
-        write_page(folder, manifest)
+        write_page(folder, manifest, credits_text(manifest))
         write_atomically(folder / CREDITS, credits_text(manifest).encode("utf-8"))
     return manifest
 

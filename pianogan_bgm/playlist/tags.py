@@ -78,10 +78,11 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 def _comments(vendor: bytes, tags: Tags) -> bytes:
     """The comment header's body: vendor, then NAME=text each with its length."""
-    pairs = [("TITLE", tags.title), ("ALBUM", tags.album), ("LICENSE", tags.licence)]
+    # the loop first: RPG Maker MV looks no further than the packet's first 255 bytes
+    start, frames = tags.loop or (0, 0)
+    pairs = [("LOOPSTART", str(start)), ("LOOPLENGTH", str(frames))] if tags.loop is not None else []
+    pairs += [("TITLE", tags.title), ("ALBUM", tags.album), ("LICENSE", tags.licence)]
     pairs += [("COPYRIGHT", tags.licence), ("DESCRIPTION", tags.credits), ("ENCODED-BY", tags.software)]
-    if tags.loop is not None:
-        pairs += [("LOOPSTART", str(tags.loop[0])), ("LOOPLENGTH", str(tags.loop[1]))]
     rows = [f"{name}={text}".encode() for name, text in pairs]
     return _counted(vendor) + struct.pack("<L", len(rows)) + b"".join(map(_counted, rows))
 

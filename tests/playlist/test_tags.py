@@ -63,6 +63,12 @@ def test_an_ogg_stream_has_the_number_it_is_given_and_nothing_random() -> None:
     assert tagged_ogg(first, TAGS, 7) == first
 
 
+def test_the_loop_stands_where_rpg_maker_mv_looks_for_it() -> None:
+    tagged = tagged_ogg(encoded("OGG", "VORBIS"), replace(TAGS, loop=(0, 79_380_000)), 7)
+    packet = tagged.index(b"\x03vorbis")  # of which that program reads the first segment alone
+    assert tagged.index(b"LOOPLENGTH=79380000") + len("LOOPLENGTH=79380000") < packet + 255
+
+
 def test_long_comments_spread_over_pages() -> None:
     long = replace(TAGS, credits="a line of credits, " * 10_000)
     tagged = tagged_ogg(encoded("OGG", "VORBIS"), long, 7)
