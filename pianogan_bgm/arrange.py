@@ -17,6 +17,7 @@ from pianogan_bgm.instruments.tones import Tone, velocity_gain
 from pianogan_bgm.notes import STEPS_PER_BEAT, Note, level_to_velocity, on_grid, velocity_to_level
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.roll import ROLL
+from pianogan_bgm.turns import in_turns
 
 Voice = Literal["melody", "bass", "inner"]
 
@@ -61,7 +62,7 @@ def split_voices(notes: Sequence[Note]) -> tuple[Voice, ...]:
         (n.start, n.pitch) for n in notes if extremes[n.start][0] < n.pitch < extremes[n.start][1]
     )
     voices: list[Voice] = []
-    for note in notes:
+    for note in in_turns(notes):
         low, high = extremes[note.start]
         top, bottom = tops.around(note.start, high), bottoms.around(note.start, low)
         # a note struck alone may belong to a broken chord: it has to stand out from the middle, too
@@ -80,7 +81,7 @@ def _extremes(notes: Sequence[Note]) -> dict[int, tuple[int, int]]:
     """Lowest and highest sounding pitch at every step where a note starts."""
     found: dict[int, tuple[int, int]] = {}
     sounding: list[Note] = []
-    for index, note in enumerate(notes):
+    for index, note in enumerate(in_turns(notes)):
         sounding.append(note)
         if index + 1 == len(notes) or notes[index + 1].start != note.start:
             sounding = [held for held in sounding if held.end > note.start]
@@ -134,7 +135,7 @@ def shape_dynamics(piece: Piece) -> Piece:
     centre = sum(melody) / len(melody) if melody else 60.0
     last: dict[int, int] = {}
     notes = []
-    for note, voice in zip(piece.notes, voices, strict=True):
+    for note, voice in in_turns(zip(piece.notes, voices, strict=True)):
         velocity = VOICE_VELOCITY[voice] + _accent(note.start % bar, bar)
         velocity += _arc(note.start, PHRASE_BARS * bar, 9.0) + _arc(note.start, 2 * PHRASE_BARS * bar, 6.0)
         velocity += _contour(note.pitch, centre, voice)
@@ -212,7 +213,7 @@ def tones(piece: Piece, rate: int, *, tempo: float | None = None, pedalled: bool
     speed = float(piece.tempo if tempo is None else tempo)
     ends = sustained_ends(piece) if pedalled else [note.end for note in piece.notes]
     result = []
-    for note, end in zip(piece.notes, ends, strict=True):
+    for note, end in in_turns(zip(piece.notes, ends, strict=True)):
         start = step_to_frame(note.start, rate, speed)
         stop = max(start + 1, step_to_frame(end, rate, speed))
         result.append(Tone(start, note.pitch, stop - start, note.velocity))
@@ -228,7 +229,7 @@ def sustained_ends(piece: Piece) -> list[int]:
     downs = [down for down, _ in presses]
     ends = []
     following: dict[int, int] = {}
-    for note in reversed(piece.notes):
+    for note in in_turns(reversed(piece.notes)):
         index = bisect_left(downs, note.end) - 1
         end = max(note.end, presses[index][1]) if index >= 0 else note.end
         ends.append(min(end, following.get(note.pitch, end)))
@@ -247,7 +248,7 @@ def loudness_gain(tones: Iterable[Tone], rate: int) -> float:
     second; the sum is taken over the time in which anything sounds.
     """
     energy, sounding, until = 0.0, 0.0, 0.0
-    for tone in sorted(tones):
+    for tone in in_turns(sorted(tones)):
         start, seconds = tone.start / rate, tone.frames / rate
         level = tone.gain * velocity_gain(tone.velocity)
         energy += level * level * min(seconds + 0.1, 0.8)

@@ -69,9 +69,8 @@ class Composer:
 
     def tune(self, source: Source) -> Tune:
         """A tune of ``source``; a seed or file asked for again comes from memory."""
-        if not isinstance(source, int | str | tuple):
-            return prepare(self._piece(source))
-        place = type(source), source
+        # a piece by its identity, which stays its own as long as its tune is kept
+        place = type(source), source if isinstance(source, int | str | tuple) else id(source)
         if place not in self._tunes:
             self._tunes[place] = prepare(self._piece(source))
             while len(self._tunes) > KEPT_TUNES:

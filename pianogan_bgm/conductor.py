@@ -22,6 +22,7 @@ from pianogan_bgm.mixdown import GRID, STINGER_DECK, Band, Mix, Mixdown
 from pianogan_bgm.rules import apply, silence
 from pianogan_bgm.state import Event, Out, State
 from pianogan_bgm.steps import step
+from pianogan_bgm.turns import breathe
 
 __all__ = ["Conductor", "Event", "Place", "State"]
 
@@ -90,6 +91,7 @@ class Conductor:
     def advance(self, until: int) -> None:
         """Decide everything that begins before frame ``until``."""
         while (frame := self._next()) is not None and frame < until:
+            breathe()
             before = self._now
             sent: _Sent | None = None
             if self._waiting and self._waiting[0].frame <= frame:

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from pianogan_bgm.notes import STEPS_PER_BEAT, Note
 from pianogan_bgm.piece import Piece
+from pianogan_bgm.turns import in_turns
 
 Mode = Literal["major", "minor"]
 
@@ -66,7 +67,7 @@ def estimate_key(notes: Iterable[Note]) -> Key:
         return Key(0, "major")
     candidates: list[tuple[float, int, Mode]] = []
     for mode, profile in _PROFILES.items():
-        for tonic in range(12):
+        for tonic in in_turns(range(12)):
             differences = (shares[(tonic + i) % 12] / total - profile[i] for i in range(12))
             candidates.append((sum(d * d for d in differences), tonic, mode))
     _, tonic, mode = min(candidates)
@@ -108,7 +109,7 @@ def pedal(piece: Piece) -> list[tuple[int, int]]:
 def _beats(piece: Piece) -> Iterable[tuple[int, list[Note], bool]]:
     """For every beat its first step, the notes struck in it, and whether no key is held in it at all."""
     index, sounding_until = 0, 0
-    for beat in range(0, piece.steps, STEPS_PER_BEAT):
+    for beat in in_turns(range(0, piece.steps, STEPS_PER_BEAT)):
         struck = []
         while index < len(piece.notes) and piece.notes[index].start < beat + STEPS_PER_BEAT:
             struck.append(piece.notes[index])

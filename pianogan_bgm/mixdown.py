@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pianogan_bgm.bus import finish
 from pianogan_bgm.instruments.tones import Block, Instrument, Tone, mix
 from pianogan_bgm.tune import BASS, INNER, LAYERS, MELODY, STINGER
+from pianogan_bgm.turns import in_turns
 
 Bus: TypeAlias = tuple[int, int, str]
 """Deck number (-1 for stingers), layer, instrument: tones of one bus share their gains."""
@@ -175,7 +176,7 @@ class Mixdown:
     def render(self, at: int, frames: int, mixes: Sequence[tuple[int, Mix]]) -> Block:
         """Frames ``at`` to ``at + frames``, limited; ``mixes`` says from which frame which gains hold."""
         out = np.zeros((frames, 2), dtype=np.float32)
-        for bus in sorted(self._buses):
+        for bus in in_turns(sorted(self._buses)):
             gain = _join(bus, at, frames, mixes)
             if isinstance(gain, float):
                 if gain == 0.0:

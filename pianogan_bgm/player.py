@@ -29,6 +29,7 @@ from pianogan_bgm.engine import Control, Engine, Sink, Stats, settled
 from pianogan_bgm.errors import InvalidSetting
 from pianogan_bgm.music import Music, Request
 from pianogan_bgm.pages import Pages, Silent
+from pianogan_bgm.turns import be_polite
 
 EVENT_KINDS: Final = ("beat", "bar", "loop", "piece", "transition", "stinger", "end")
 CLOSE_SECONDS: Final = 3.0
@@ -103,6 +104,7 @@ class _Worker:
         self._wake.ring()
 
     def _run(self) -> None:
+        be_polite()
         while not self._closing:
             wait: float | None = 0.1
             try:

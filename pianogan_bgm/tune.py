@@ -15,6 +15,7 @@ from pianogan_bgm import arrange
 from pianogan_bgm.harmony import Key, estimate_key
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.piece import Piece
+from pianogan_bgm.turns import breathe, in_turns
 
 MELODY: Final = 0
 INNER: Final = 1
@@ -79,7 +80,7 @@ def prepare(piece: Piece) -> Tune:
     by_step: list[list[TuneNote]] = [[] for _ in range(piece.steps)]
     voices = arrange.split_voices(played.notes)
     ends = arrange.sustained_ends(played)
-    for note, voice, end in zip(played.notes, voices, ends, strict=True):
+    for note, voice, end in in_turns(zip(played.notes, voices, ends, strict=True)):
         rank = _rank(note.start, note.pitch, bar)
         by_step[note.start].append(TuneNote(note.pitch, end - note.start, note.velocity, _LAYER[voice], rank))
     join = piece.steps // bar * bar or piece.steps
@@ -126,6 +127,7 @@ def _seam(piece: Piece, bar: int, join: int) -> tuple[int, int]:
 
     def cost(a: int, b: int) -> float:
         unlike = 0.0
+        breathe()
         if b < len(prints) - 1:
             unlike += 1.0 - float(prints[a] @ prints[b])
         if a > 0:
@@ -141,7 +143,7 @@ def _bar_prints(piece: Piece, bar: int) -> npt.NDArray[np.float64]:
     """Unit vectors, one a bar: chroma beside the rhythm of onsets."""
     bars = -(-piece.steps // bar)
     prints = np.zeros((bars, 12 + bar))
-    for note in piece.notes:
+    for note in in_turns(piece.notes):
         prints[note.start // bar, note.pitch % 12] += note.length
         prints[note.start // bar, 12 + note.start % bar] += 1.0
     lengths = [np.linalg.norm(part, axis=1, keepdims=True) for part in (prints[:, :12], prints[:, 12:])]

@@ -12,7 +12,7 @@ import pygame
 import pytest
 from music_fakes import FakeGenerator, make_piece
 
-from pianogan_bgm import BackgroundMusic, Scene
+from pianogan_bgm import BackgroundMusic, Scene, turns
 from pianogan_bgm.composer import Composer
 from pianogan_bgm.errors import InvalidSetting, ModelNotFound
 from pianogan_bgm.player import _Bell
@@ -150,6 +150,15 @@ def test_listeners_hear_and_one_that_fails_harms_nothing(music):
     assert any("a bug in the game" in message for message in music.stats.errors)
     with pytest.raises(InvalidSetting):
         music.on("drum", beats.append)
+
+
+def test_the_music_thread_is_polite_and_the_games_is_not(music):
+    polite = []
+    music.on("beat", lambda event: polite.append(turns._own.since))
+    music.play(loops=-1)
+    wait_for(lambda: polite)
+    assert polite[0] is not None
+    assert turns._own.since is None
 
 
 def test_endless_play_and_transitions_with_scenes(mixer):

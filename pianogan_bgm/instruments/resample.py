@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from pianogan_bgm.turns import in_turns
+
 Pcm16 = npt.NDArray[np.int16]
 
 HALF_WIDTH: Final = 7
@@ -48,7 +50,7 @@ def resample(source: Pcm16, step: float, frames: int) -> Pcm16:
         phase = ((position - whole) * PHASES).astype(np.intp)
         total, part = np.zeros((2, len(position)), dtype=np.complex64)
         weight = np.empty(len(position), dtype=np.float32)
-        for weights in kernel:
+        for weights in in_turns(kernel):
             whole += 1
             padded.take(whole, out=part, mode="clip")  # never out of range; this mode needs no copy
             weights.take(phase, out=weight, mode="clip")

@@ -10,6 +10,8 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pianogan_bgm.turns import in_turns
+
 Block: TypeAlias = npt.NDArray[np.float32]
 """PCM of shape (frames, 2), float32; full scale is 1.0, not limited before the master bus."""
 
@@ -48,7 +50,7 @@ def mix(instrument: Instrument, tones: Iterable[Tone], at: int, frames: int) -> 
     block = np.zeros((frames, 2), dtype=np.float32)
     end = at + frames
     sounding = [t for t in tones if t.start < end and t.start + instrument.ring(t) > at]
-    for tone in sorted(sounding):
+    for tone in in_turns(sorted(sounding)):
         instrument.add(tone, block, at)
     return block
 
