@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -138,8 +139,11 @@ def from_json(text: str, where: str = "atlas") -> Atlas:
         table: Any = json.loads(text)
         if table["version"] != ATLAS_VERSION or tuple(table["features"]) != FEATURES:
             raise ValueError(f"version {table['version']} with features {table['features']}")
-        return Atlas(tuple((int(row[0]), tuple(map(float, row[1:]))) for row in table["rows"]))
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+        rows = tuple((int(row[0]), tuple(map(float, row[1:]))) for row in table["rows"])
+        if not all(len(row) == len(FEATURES) and all(map(isfinite, row)) for _, row in rows):
+            raise ValueError(f"a row must be a seed and {len(FEATURES)} finite numbers")
+        return Atlas(rows)
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
         raise ModelDamaged(f"{where}: not an atlas of version {ATLAS_VERSION}: {error}") from error
 
 
@@ -155,4 +159,4 @@ def load_atlas(model: str) -> Atlas:
     path = place.with_suffix(".atlas.json")
     if not path.is_file():
         return Atlas(())
-    return from_json(path.read_text(encoding="utf-8"), str(path))
+    return from_json(path.read_text(encoding="utf-8", errors="replace"), str(path))
