@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from manifests import a_manifest, a_track
+from music_fakes import FakeGenerator, make_piece
+
+from pianogan_bgm import Stream
+from pianogan_bgm.errors import PlaylistError
+from pianogan_bgm.jukebox import Jukebox
+from pianogan_bgm.manifest import Loop, TrackFile, write_manifest
+from pianogan_bgm.midi import write_midi
+
+STEPS = 32
+
+
+def a_folder(place: Path, moods: list[tuple[str, ...]], loop: Loop | None = None) -> Path:
+    """A playlist of one short track for each entry of ``moods``, seeds from 1."""
+    tracks = []
+    for seed, suits in enumerate(moods, 1):
+        name = f"track-{seed}.mid"
+        write_midi(make_piece(seed, STEPS), place / name)
+        data = (place / name).read_bytes()
+        file = TrackFile(name, "mid", "mix", len(data), hashlib.sha256(data).hexdigest())
+        tracks.append(
+            a_track(
+                f"track-{seed}",
+                title=f"Track {seed}",
+                seeds=(seed,),
+                tempo=120.0,
+                beats=STEPS / 4,
+                bars=STEPS // 16,
+                loop=loop or Loop(0.0, STEPS / 4),
+                moods=suits,
+                sound=None,
+                files=(file,),
+            )
+        )
+    write_manifest(a_manifest(*tracks), place)
+    return place
+
+
+def names(jukebox: Jukebox, count: int, mood: str | None = None) -> list[str]:
+    return [jukebox.following(mood).name for _ in range(count)]
+
+
+def test_all_tracks_are_played_before_one_comes_again_and_none_twice_running(tmp_path: Path) -> None:
+    jukebox = Jukebox(a_folder(tmp_path, [()] * 5), seed=3)
+    order = names(jukebox, 40)
+    rounds = [order[n : n + 5] for n in range(0, 40, 5)]
+    assert all(len(set(one)) >= 4 for one in rounds)
+    assert set(order[:5]) == {f"Track {n}" for n in range(1, 6)}
+    assert all(a != b for a, b in zip(order, order[1:], strict=False))
+    assert len({tuple(one) for one in rounds}) > 1
+
+
+def test_a_seed_makes_the_order_repeatable(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path, [()] * 6)
+    assert names(Jukebox(folder, seed=3), 12) == names(Jukebox(folder, seed=3), 12)
+    assert names(Jukebox(folder, seed=3), 12) != names(Jukebox(folder, seed=4), 12)
+
+
+def test_a_mood_picks_the_tracks_that_suit_it(tmp_path: Path) -> None:
+    jukebox = Jukebox(a_folder(tmp_path, [("calm",), ("battle", "calm"), (), ("battle",)]), seed=1)
+    assert set(names(jukebox, 8, "calm")) == {"Track 1", "Track 2"}
+    assert set(names(jukebox, 8, "battle")) == {"Track 2", "Track 4"}
+    assert len(set(names(jukebox, 8, "sad"))) == 4, "a mood that suits none has all"
+
+
+def test_the_manifests_loop_is_the_one_that_is_played(tmp_path: Path) -> None:
+    a_folder(tmp_path, [()], loop=Loop(4.0, 8.0))
+    tune = Jukebox(tmp_path).tune(1)
+    assert tune.loop == (16, 32)
+    stream = Stream(1, playlist=tmp_path, rate=8000, instrument="chip_triangle")
+    stream.play(loops=-1)
+    stream.fill(8000 * 13)
+    loops = [event for event in stream.events() if event.kind == "loop"]
+    assert [(event.frame, event.step) for event in loops] == [(32000 + 16000 * n, 16) for n in range(5)]
+
+
+def test_a_track_says_where_it_comes_from_and_plays_without_a_model(tmp_path: Path) -> None:
+    a_folder(tmp_path, [()])
+    stream = Stream(playlist=tmp_path, model="no-such-model", rate=8000, instrument="chip_triangle")
+    stream.play()
+    stream.fill(100)
+    now = stream.now_playing
+    assert now is not None
+    assert (now.name, now.seed, now.model, now.licence) == ("Track 1", 1, "tiny", "any use")
+    assert now.piece.notes == make_piece(1, STEPS).notes
+
+
+def test_tracks_follow_one_another_on_the_bar_line(tmp_path: Path) -> None:
+    stream = Stream(playlist=a_folder(tmp_path, [()] * 3), seed=1, rate=8000, instrument="chip_triangle")
+    stream.play()
+    stream.fill(8000 * 13)
+    starts = [event for event in stream.events() if event.kind == "piece"]
+    assert [event.frame for event in starts] == [0, 32000, 64000, 96000]
+    assert len({event.piece for event in starts[:3]}) == 3
+
+
+def test_a_bare_folder_of_midi_files_is_a_playlist(tmp_path: Path) -> None:
+    for name in ("b.mid", "a.MID", "notes.txt"):
+        write_midi(make_piece(1, STEPS), tmp_path / name)
+    assert set(names(Jukebox(tmp_path, seed=1), 2, "calm")) == {"a", "b"}
+
+
+def test_a_seed_that_is_not_in_the_playlist_is_composed(tmp_path: Path) -> None:
+    generator = FakeGenerator()
+    jukebox = Jukebox(a_folder(tmp_path, [()]), generator)
+    assert jukebox.tune(1).name == "Track 1"
+    assert jukebox.tune(2).name == "fake-2"
+    assert generator.asked == [2]
+
+
+def test_a_saved_state_goes_on_in_the_playlist(tmp_path: Path) -> None:
+    a_folder(tmp_path, [()] * 4)
+    settings = {"playlist": tmp_path, "rate": 8000}
+    stream = Stream(seed=2, instrument="chip_triangle", **settings)
+    stream.play()
+    stream.fill(8000)
+    now = stream.now_playing
+    saved = json.loads(json.dumps(stream.state()))
+    again = Stream.restore(saved, **settings)
+    again.play()
+    again.fill(10)
+    assert now is not None
+    assert again.now_playing is not None
+    assert again.now_playing.name == now.name
+
+
+def test_a_changed_or_missing_file_is_named(tmp_path: Path) -> None:
+    jukebox = Jukebox(a_folder(tmp_path, [(), ()]))
+    (tmp_path / "track-1.mid").write_bytes(b"MThd")
+    (tmp_path / "track-2.mid").unlink()
+    with pytest.raises(PlaylistError, match=r"track-1\.mid.*SHA-256"):
+        jukebox.tune(1)
+    with pytest.raises(PlaylistError, match=r"track-2\.mid"):
+        jukebox.tune(2)
+
+
+def test_a_loop_beyond_the_file_is_refused(tmp_path: Path) -> None:
+    a_folder(tmp_path, [()])
+    write_midi(make_piece(1, 16), tmp_path / "track-1.mid")
+    data = (tmp_path / "track-1.mid").read_bytes()
+    file = TrackFile("track-1.mid", "mid", "mix", len(data), hashlib.sha256(data).hexdigest())
+    track = a_track("track-1", seeds=(1,), beats=8.0, loop=Loop(0.0, 8.0), sound=None, files=(file,))
+    write_manifest(a_manifest(track), tmp_path)
+    with pytest.raises(PlaylistError, match="outside its 16 steps"):
+        Jukebox(tmp_path).tune(1)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_without_midi_files_is_refused_at_once(tmp_path: Path, there: bool) -> None:
+    with pytest.raises(PlaylistError, match="no MIDI files"):
+        Stream(playlist=tmp_path if there else tmp_path / "gone")
+
+
+WITHOUT = """
+import os, sys, time
+os.environ.update(SDL_AUDIODRIVER="dummy", SDL_VIDEODRIVER="dummy", PYGAME_HIDE_SUPPORT_PROMPT="1")
+sys.modules["onnxruntime"] = None
+from pianogan_bgm import BackgroundMusic
+with BackgroundMusic(playlist=sys.argv[1], mood="calm", model="none", instrument="chip_square") as music:
+    music.play()
+    until = time.monotonic() + 60
+    while music.now_playing is None and time.monotonic() < until:
+        time.sleep(0.01)
+    print(music.now_playing.name, music.stats.errors)
+try:
+    from pianogan_bgm.generator import Generator
+    Generator("open")
+except Exception as error:
+    print(type(error).__name__)
+"""
+
+
+def test_a_game_plays_a_playlist_without_onnxruntime(tmp_path: Path) -> None:
+    a_folder(tmp_path, [(), ("calm",)])
+    command = [sys.executable, "-c", WITHOUT, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["Track 2 []", "ModelError"]
