@@ -52,12 +52,10 @@ def record(
     parts = {part: _part(tune, instrument, rate, layer, loop) for part, layer in PARTS.items()}
     frames = max(map(len, parts.values()))
     parts = {part: np.pad(block, ((0, frames - len(block)), (0, 0))) for part, block in parts.items()}
-    gain = tune.gain if target is None else _gain(parts, rate, tune.gain, target)
-    mixed = finish(_mixed(parts, gain))
+    gain, mixed, heard = _levelled(parts, rate, tune.gain, target)
     made = {MIX: mixed}
     if stems:
         made.update((part, finish(parts[part] * np.float32(gain))) for part in STEMS)
-    heard = loudness(mixed, rate)
     facts = Sound(
         rate=rate,
         frames=frames,
@@ -114,23 +112,25 @@ def _mixed(parts: Mapping[str, Block], gain: float) -> Block:
     return mixed
 
 
-def _gain(parts: Mapping[str, Block], rate: int, usual: float, target: float) -> float:
-    """The gain that brings the limited mix to ``target`` LUFS, in steps of 0.01 dB.
+def _levelled(
+    parts: Mapping[str, Block], rate: int, usual: float, target: float | None
+) -> tuple[float, Block, float | None]:
+    """The gain that brings the limited mix to ``target`` LUFS, that mix, and how loud it is.
 
-    Steps, so that another machine's rounding gives the same file; tries, because the limiter takes some of
-    each rise away.
+    The gain goes in steps of 0.01 dB, so that another machine's rounding gives the same file; several tries,
+    because the limiter takes some of each rise away. ``usual``: the gain where no target is given.
     """
     decibels = 0.0
-    for _ in range(_TRIES):
-        heard = loudness(finish(_mixed(parts, _linear(usual, decibels))), rate)
-        if heard is None or abs(target - heard) < _CLOSE:
+    for attempt in range(_TRIES):
+        gain = usual * math.pow(10.0, decibels / 20.0)
+        mixed = finish(_mixed(parts, gain))
+        heard = loudness(mixed, rate)
+        wanted = decibels if target is None or heard is None else decibels + target - heard
+        wanted = min(MOST_GAIN, round(wanted, 2))
+        if abs(wanted - decibels) < _CLOSE or attempt == _TRIES - 1:
             break
-        decibels = min(MOST_GAIN, round(decibels + target - heard, 2))
-    return _linear(usual, decibels)
-
-
-def _linear(usual: float, decibels: float) -> float:
-    return usual * math.pow(10.0, decibels / 20.0)
+        decibels = wanted
+    return gain, mixed, heard
 
 
 def encode(block: Block, kind: str, rate: int, tags: Tags) -> bytes:
