@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
@@ -69,14 +70,26 @@ class Composer:
 
     def tune(self, source: Source) -> Tune:
         """A tune of ``source``; a seed or file asked for again comes from memory."""
-        # a piece by its identity, which stays its own as long as its tune is kept
-        place = type(source), source if isinstance(source, int | str | tuple) else id(source)
+        if isinstance(source, str | os.PathLike):
+            path = Path(source)
+            return self._kept(path, lambda: prepare(self._piece(path), path.stem))
+        # a piece goes by its identity, which nothing else can have while its tune is kept
+        place = id(source) if isinstance(source, Piece) else source
+        return self._kept((type(source), place), lambda: prepare(self._piece(source)))
+
+    def _kept(self, place: Any, make: Callable[[], Tune]) -> Tune:
+        """What was made for ``place`` before, or is made now."""
         if place not in self._tunes:
-            self._tunes[place] = prepare(self._piece(source))
+            self._tunes[place] = make()
             while len(self._tunes) > KEPT_TUNES:
                 self._tunes.popitem(last=False)
         self._tunes.move_to_end(place)
         return self._tunes[place]
+
+    def check(self, source: Source | None) -> None:
+        """Raise at once what composing ``source``, or endless music for None, would raise for its model."""
+        if source is None or isinstance(source, int | tuple):
+            _ = self.generator
 
     def _piece(self, source: Source) -> Piece:
         if isinstance(source, Piece):
@@ -91,19 +104,24 @@ class Composer:
 
     def following(self, mood: str | None = None) -> Tune:
         """The next tune of endless music: of ``mood``, none of the last twelve."""
-        seed = self._ideas.pop(mood, None)
-        return self.tune(self._following_seed(mood) if seed is None else seed)
+        idea = self._ideas.pop(mood, None)
+        return self._chosen(self._choose(mood) if idea is None else idea)
 
     def think(self, mood: str | None = None) -> Tune:
         """Have what :meth:`following` will give next ready in memory."""
         if mood not in self._ideas:
-            self._ideas[mood] = self._following_seed(mood)
-        return self.tune(self._ideas[mood])
+            self._ideas[mood] = self._choose(mood)
+        return self._chosen(self._ideas[mood])
 
-    def _following_seed(self, mood: str | None) -> int:
+    def _choose(self, mood: str | None) -> int:
+        """Number of the next piece: its seed."""
         seed = self._some_seed(mood)
         self.recent.append(seed)
         return seed
+
+    def _chosen(self, number: int) -> Tune:
+        """The tune of that number."""
+        return self.tune(number)
 
     def _some_seed(self, mood: str | None) -> int:
         if self._first is not None:

@@ -8,9 +8,10 @@ composed or read first.
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
@@ -28,6 +29,7 @@ from pianogan_bgm.composer import Composer, Source, check_mood, check_source
 from pianogan_bgm.conductor import Place
 from pianogan_bgm.errors import InvalidSetting
 from pianogan_bgm.notes import STEPS_PER_BEAT
+from pianogan_bgm.piece import Piece
 from pianogan_bgm.saves import SAVE_VERSION, check_save, load_place, save_place
 from pianogan_bgm.scenes import MOODS, Mood, Rule, Scene, rule_for
 from pianogan_bgm.state import State
@@ -59,7 +61,7 @@ def commands_of(request: Request, desk: Callable[[], Desk]) -> list[c.Command]:
 
 @dataclass(frozen=True, slots=True)
 class NowPlaying:
-    """What is heard: for a display, a credits screen or a log."""
+    """What is heard: for a display, a credits screen or a log. ``piece``: its notes, as composed."""
 
     name: str
     seed: int | None
@@ -68,6 +70,7 @@ class NowPlaying:
     tempo: float
     licence: str | None
     scene: str | None
+    piece: Piece = field(repr=False)
 
 
 class Music(ABC):
@@ -76,12 +79,15 @@ class Music(ABC):
     ``piece``: a ``Piece``, a seed, a latent or a MIDI file; without one, music goes on endlessly, each piece
     composed while the one before plays. ``mood``: one of :data:`pianogan_bgm.scenes.MOODS`, chooses the
     pieces and how they are played. ``seed`` makes the endless order repeatable. ``model``: as for
-    :class:`~pianogan_bgm.generator.Generator`. ``instrument``: one name for all, or names by layer
-    (``melody``, ``inner``, ``bass``, ``stinger``). ``intensity`` 0–1, ``tempo`` 0.25–4 (1 = as composed),
-    ``transpose`` −24–24 semitones, ``volume`` 0–1. ``scenes`` and ``rules``: see :meth:`transition`.
+    :class:`~pianogan_bgm.generator.Generator`. ``playlist``: a folder of pieces made beforehand, which takes
+    the model's place; see :class:`~pianogan_bgm.jukebox.Jukebox`. ``instrument``: one name for all, or names
+    by layer (``melody``, ``inner``, ``bass``, ``stinger``). ``intensity`` 0–1, ``tempo`` 0.25–4 (1 = as
+    composed), ``transpose`` −24–24 semitones, ``volume`` 0–1. ``scenes`` and ``rules``: see
+    :meth:`transition`.
 
     Raises :class:`~pianogan_bgm.errors.ModelNotFound` at once if pieces will have to be composed and the
-    model is missing, :class:`~pianogan_bgm.errors.InvalidSetting` for values out of range.
+    model is missing, :class:`~pianogan_bgm.errors.PlaylistError` for a playlist that cannot be read,
+    :class:`~pianogan_bgm.errors.InvalidSetting` for values out of range.
     """
 
     def __init__(
@@ -91,6 +97,7 @@ class Music(ABC):
         mood: str | None = None,
         seed: int | None = None,
         model: Any = "open",
+        playlist: str | os.PathLike[str] | None = None,
         instrument: str | Mapping[str, str] = "piano",
         intensity: float | None = None,
         tempo: float | None = None,
@@ -104,9 +111,13 @@ class Music(ABC):
         self.stingers: dict[str, Figure] = dict(STINGERS)
         self._piece = None if piece is None else check_source(piece)
         self._mood = check_mood(mood)
-        self._composer = model if isinstance(model, Composer) else Composer(model, seed)
-        if self._piece is None or isinstance(self._piece, int | tuple):
-            _ = self._composer.generator
+        if playlist is not None:
+            from pianogan_bgm.jukebox import Jukebox  # brings the reader of MIDI files along
+
+            self._composer: Composer = Jukebox(playlist, model, seed)
+        else:
+            self._composer = model if isinstance(model, Composer) else Composer(model, seed)
+        self._composer.check(self._piece)
         feel = MOODS[mood] if mood else Mood()
         self._instruments = instrument_names(instrument)
         self._intensity = within("intensity", feel.intensity if intensity is None else intensity, 0.0, 1.0)
@@ -450,6 +461,7 @@ class Music(ABC):
             piece.tempo * here.state.tempo,
             piece.licence,
             here.state.scene,
+            piece,
         )
 
 
@@ -461,6 +473,8 @@ def _go_over(scene: Scene, name: str | None, how: _How, desk: Desk) -> list[c.Co
     at, beats, lead, hold = how
     endless = scene.piece is None
     tune = desk.composer.following(scene.mood) if endless else desk.composer.tune(scene.piece)
+    if endless and desk.state.deck is not None and tune is desk.state.deck.tune:
+        tune = desk.composer.following(scene.mood)  # a playlist of few tracks came round to what plays
     loops = 0 if endless else scene.loops
     return [
         c.Transition(

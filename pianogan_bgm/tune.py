@@ -59,6 +59,7 @@ class Tune:
     loop: tuple[int, int]
     key: Key
     gain: float = 1.0
+    title: str = ""
 
     @property
     def steps(self) -> int:
@@ -67,13 +68,15 @@ class Tune:
 
     @property
     def name(self) -> str:
-        """What to call the piece: its model and seed, where it has them."""
+        """What to call the piece: its title, else its model and seed, where it has them."""
+        if self.title:
+            return self.title
         if self.piece.seed is None:
             return "piece"
         return f"{self.piece.model or 'seed'}-{self.piece.seed}"
 
 
-def prepare(piece: Piece) -> Tune:
+def prepare(piece: Piece, title: str = "") -> Tune:
     """A piece to a tune: performed, layers, ranks, key and seam found; the same piece gives the same tune."""
     played = arrange.perform(piece)
     bar = piece.beats_per_bar * STEPS_PER_BEAT
@@ -92,6 +95,7 @@ def prepare(piece: Piece) -> Tune:
         loop=_seam(piece, bar, join),
         key=estimate_key(played.notes),
         gain=arrange.loudness_gain(arrange.tones(played, _ANY_RATE), _ANY_RATE),
+        title=title,
     )
 
 

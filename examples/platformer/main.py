@@ -28,6 +28,7 @@ from game import Game
 from hero import Buttons
 from level import LevelError, load_folder
 from music import Soundtrack
+from pianogan_bgm import PianoganError
 from scenery import HEIGHT, WIDTH
 from view import View
 from world import STEPS_PER_SECOND
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             model=options.model,
             favourites=None if options.demo else options.favourites,
         )
-    except (OSError, ValueError) as error:
+    except (PianoganError, OSError) as error:
         print(f"{Path(__file__).name}: {error}", file=sys.stderr)
         return 1
     try:

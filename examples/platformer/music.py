@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import replace
-from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +18,8 @@ import pygame
 
 from danger import danger
 from game import Game
-from pianogan_bgm import BackgroundMusic, Figure, PianoganError, Piece, Rule, Scene
+from pianogan_bgm import BackgroundMusic, Figure, Rule, Scene
+from pianogan_bgm.errors import ModelError
 from recorder import Recorder
 from view import Heard
 from world import Event
@@ -82,26 +81,19 @@ class Soundtrack:
     ) -> None:
         self.event_type = -1
         self.show_roll = False
-        self._favourites = favourites
-        self._kept = read_favourites(favourites)
+        # a kept seed is one of the model's; a playlist chooses by itself
+        self._favourites = favourites if playlist is None else None
+        self._kept = read_favourites(self._favourites)
         self._scenes = {name: replace(scene, piece=self._kept.get(name)) for name, scene in SCENES.items()}
-        self._playlist = cycle(read_playlist(playlist)) if playlist is not None else None
         self._dress = (1.0, 0, "")
         self._pulse = 0.0
         self._intensity = 0.5
-        self._score = Score(model)
-        if self._playlist is not None:
-            self._scenes = {
-                name: replace(scene, piece=next(self._playlist)) for name, scene in SCENES.items()
-            }
         settings: dict[str, Any] = {"seed": seed, "scenes": self._scenes, "rules": RULES}
-        settings |= {"model": model, "volume": 0.0 if mute else 0.8}
-        # With a piece of its own the engine needs no model to begin with.
-        first = self._scenes["title"].piece
+        settings |= {"model": model, "playlist": playlist, "volume": 0.0 if mute else 0.8}
         self.music: BackgroundMusic | Recorder | None = None
         try:
-            self.music = Recorder(record, first, **settings) if record else BackgroundMusic(first, **settings)
-        except PianoganError as error:
+            self.music = Recorder(record, **settings) if record else BackgroundMusic(**settings)
+        except ModelError as error:
             print(f"playing without music: {error}", file=sys.stderr)
             return
         self.event_type = self.music.event_type
@@ -167,12 +159,7 @@ class Soundtrack:
     def another(self) -> None:
         """Another piece for this scene, from the next bar."""
         if self.music is not None and (name := self.music.scene) in self._scenes:
-            piece = None
-            if self._playlist is not None:
-                piece = next(self._playlist)
-                if piece is self._scenes[name].piece:
-                    piece = next(self._playlist)
-            self._scenes[name] = replace(self._scenes[name], piece=piece)
+            self._scenes[name] = replace(self._scenes[name], piece=None)
             self.music.scenes[name] = self._dressed(name)
             self.music.transition(name, at="bar", hold=False)
 
@@ -208,10 +195,9 @@ class Soundtrack:
         kept = "  ·  kept" if now.seed is not None and now.seed == self._kept.get(now.scene or "") else ""
         heard = Heard(self._pulse, f"{name}  ·  {now.key}  ·  bar {self.music.bar}{kept}")
         if self.show_roll:
-            piece = self._score.piece(now.seed, self._scenes.get(now.scene or ""))
-            if piece is not None:
-                heard.notes, heard.beats_per_bar = piece.notes, piece.beats_per_bar
-                heard.step = self.music.position * piece.tempo / 60.0 * 4.0
+            piece = now.piece
+            heard.notes, heard.beats_per_bar = piece.notes, piece.beats_per_bar
+            heard.step = self.music.position * piece.tempo / 60.0 * 4.0
             heard.show_roll = True
         return heard
 
@@ -219,36 +205,6 @@ class Soundtrack:
         """Stop the music; a recording is finished."""
         if self.music is not None:
             self.music.close()
-
-
-class Score:
-    """The notes behind a seed, for the piano roll.
-
-    A seed always composes the same piece, so it is simply composed once more, away from the game's thread.
-    """
-
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self._pool = ThreadPoolExecutor(1)
-        self._pieces: dict[int, Future[Piece]] = {}
-
-    def piece(self, seed: int | None, scene: Scene | None) -> Piece | None:
-        """The piece that plays, as soon as it is known."""
-        if scene is not None and isinstance(scene.piece, Piece):
-            return scene.piece
-        if seed is None:
-            return None
-        if seed not in self._pieces:
-            self._pieces[seed] = self._pool.submit(self._compose, seed)
-        return self._pieces[seed].result() if self._pieces[seed].done() else None
-
-    def _compose(self, seed: int) -> Piece:
-        if not hasattr(self._model, "compose"):
-            from pianogan_bgm.generator import Generator
-
-            self._model = Generator(self._model)
-        piece: Piece = self._model.compose(seed)
-        return piece
 
 
 def scene_of(game: Game) -> str:
@@ -269,16 +225,3 @@ def read_favourites(path: Path | None) -> dict[str, int]:
         return {}
     good = table.items() if isinstance(table, dict) else ()
     return {name: seed for name, seed in good if name in SCENES and isinstance(seed, int) and seed >= 0}
-
-
-def read_playlist(folder: Path) -> Sequence[Piece]:
-    """Pieces composed beforehand, so that no model is needed.
-
-    Raises ``FileNotFoundError`` where there are none, ``ValueError`` for a file that is no music.
-    """
-    from pianogan_bgm.midi import read_midi
-
-    files = sorted(folder.glob("*.mid"))
-    if not files:
-        raise FileNotFoundError(f"{folder}: no MIDI files (*.mid) to play")
-    return [read_midi(file).piece() for file in files]

@@ -1,0 +1,127 @@
+"""Music made beforehand: a playlist in the model's place. Needs neither a model nor onnxruntime."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pianogan_bgm.composer import Composer, Source
+from pianogan_bgm.errors import PlaylistError
+from pianogan_bgm.manifest import MANIFEST, Track, TrackFile, read_manifest
+from pianogan_bgm.midi import parse_midi
+from pianogan_bgm.midi_reading import MAX_BYTES
+from pianogan_bgm.notes import STEPS_PER_BEAT
+from pianogan_bgm.piece import Piece
+from pianogan_bgm.tune import Tune, prepare
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One MIDI file of a playlist; ``file`` and ``track`` say what the manifest knows of it."""
+
+    path: Path
+    file: TrackFile | None = None
+    track: Track | None = None
+
+
+class Jukebox(Composer):
+    """Takes pieces from the folder ``playlist`` instead of composing them.
+
+    The folder holds a ``playlist.json`` (:mod:`pianogan_bgm.manifest`), or just MIDI files. Endless music
+    plays its tracks in an order of chance, all of them before one comes again; where a mood is asked for and
+    the manifest names tracks that suit it, only those. Loops are the manifest's. A seed that a track was
+    composed from means that track; any other seed needs ``model``, which is loaded then.
+
+    Raises :class:`PlaylistError` for a folder without MIDI files and for a manifest that breaks a rule, from
+    :meth:`tune` and :meth:`following` for a file that is not what the manifest says.
+    """
+
+    def __init__(
+        self, playlist: str | os.PathLike[str], model: Any = "open", seed: int | None = None
+    ) -> None:
+        super().__init__(model, seed)
+        self._entries = _entries(Path(playlist))
+        self._by_seed = {
+            entry.track.seeds[0]: number
+            for number, entry in enumerate(self._entries)
+            if entry.track is not None and len(entry.track.seeds) == 1
+        }
+        self.recent = deque()
+
+    def check(self, source: Source | None) -> None:
+        """Nothing is missing for what the playlist holds."""
+        if source is not None and not (isinstance(source, int) and source in self._by_seed):
+            super().check(source)
+
+    def tune(self, source: Source) -> Tune:
+        """A tune of ``source``; a seed of the playlist comes from its file."""
+        if isinstance(source, int) and source in self._by_seed:
+            return self._chosen(self._by_seed[source])
+        return super().tune(source)
+
+    def _choose(self, mood: str | None) -> int:
+        """Number of the next entry: one that was not played yet, as long as there is any."""
+        suiting = self._suiting(mood)
+        fresh = [number for number in suiting if number not in self.recent]
+        if not fresh:  # all were played: another round, that does not begin with the last one
+            fresh = [number for number in suiting if number != self.recent[-1]] or suiting
+            self.recent = deque(number for number in self.recent if number not in suiting)
+        number = fresh[int(self._random.integers(len(fresh)))]
+        self.recent.append(number)
+        return number
+
+    def _suiting(self, mood: str | None) -> list[int]:
+        """Numbers of the entries for ``mood``; all of them where none suits."""
+        everything = list(range(len(self._entries)))
+        moods = (entry.track.moods if entry.track else () for entry in self._entries)
+        return [
+            number for number, names in zip(everything, moods, strict=True) if mood in names
+        ] or everything
+
+    def _chosen(self, number: int) -> Tune:
+        entry = self._entries[number]
+        return self._kept(entry.path, lambda: _tune(entry))
+
+
+def _entries(folder: Path) -> tuple[Entry, ...]:
+    if (folder / MANIFEST).is_file():
+        tracks = [(track, track.file("mid")) for track in read_manifest(folder).tracks]
+        entries = tuple(Entry(folder / file.name, file, track) for track, file in tracks if file is not None)
+    else:
+        files = folder.iterdir() if folder.is_dir() else ()
+        entries = tuple(Entry(path) for path in sorted(files) if path.suffix.lower() in (".mid", ".midi"))
+    if not entries:
+        raise PlaylistError(f"{folder}: no MIDI files (*.mid) to play; music is played from its notes")
+    return entries
+
+
+def _tune(entry: Entry) -> Tune:
+    """A tune of an entry's file, with the loop, seed and licence of its track."""
+    try:
+        with entry.path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise PlaylistError(f"{entry.path}: cannot be read: {error.strerror}") from error
+    if entry.file is not None and hashlib.sha256(data).hexdigest() != entry.file.sha256:
+        raise PlaylistError(f"{entry.path}: not the file that {MANIFEST} describes (its SHA-256 differs)")
+    piece = parse_midi(data, name=str(entry.path)).piece()
+    track = entry.track
+    if track is None:
+        return prepare(piece, entry.path.stem)
+    tune = prepare(_signed(piece, track), track.title)
+    loop = round(track.loop.start_beat * STEPS_PER_BEAT), round(track.loop.end_beat * STEPS_PER_BEAT)
+    if not 0 <= loop[0] < loop[1] <= tune.steps:
+        raise PlaylistError(f"{entry.path}: the loop {track.loop} lies outside its {tune.steps} steps")
+    return replace(tune, loop=loop)
+
+
+def _signed(piece: Piece, track: Track) -> Piece:
+    """The piece with what the manifest knows of its origin."""
+    seed = track.seeds[0] if len(track.seeds) == 1 else None
+    return replace(
+        piece, beats_per_bar=track.beats_per_bar, seed=seed, model=track.model, licence=track.licence
+    )
