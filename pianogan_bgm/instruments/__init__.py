@@ -8,15 +8,17 @@ depend on how the stream is cut.
 
 from __future__ import annotations
 
+import re
 import threading
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
 
 from pianogan_bgm.errors import InvalidSetting, SoundError
 from pianogan_bgm.instruments.tones import Block, Instrument, Tone, mix
 
 NAMES: Final = ("piano", "music_box", "electric_piano", "chip_square", "chip_triangle")
-"""What :func:`load` knows."""
+"""What :func:`load` knows; beside them the path of a SoundFont."""
 CREDITS: Final = {"piano": "Piano: Salamander Grand Piano by Alexander Holm, CC BY 3.0"}
 """What has to be said where an instrument is heard; the others need nothing."""
 RATES: Final = (8000, 192000)
@@ -28,18 +30,37 @@ __all__ = ["CREDITS", "NAMES", "Block", "Instrument", "Tone", "check_instrument"
 
 def check_instrument(name: Any) -> str:
     """``name``, if :func:`load` may know it. Raises :class:`InvalidSetting`."""
-    if not isinstance(name, str) or name not in NAMES:
-        raise InvalidSetting(f"an instrument is one of {', '.join(NAMES)}; got {name!r}")
-    return name
+    if isinstance(name, str) and name in NAMES:
+        return name
+    path = str(name) if isinstance(name, str | Path) else ""
+    font = _font(path)
+    if font is None:
+        raise InvalidSetting(
+            f"an instrument is one of {', '.join(NAMES)} or the path of a SoundFont (*.sf2); got {name!r}"
+        )
+    if not font[0].is_file():
+        raise InvalidSetting(f"no SoundFont is there: {font[0]}")
+    return path
+
+
+def _font(name: str) -> tuple[Path, int | None, int | None] | None:
+    """File, bank and program of ``FILE.sf2`` or ``FILE.sf2#BANK:PROGRAM``; None for another name."""
+    match = re.fullmatch(r"(.+\.sf2)(?:#(\d{1,5}):(\d{1,5}))?", name, re.IGNORECASE | re.DOTALL)
+    if match is None:
+        return None
+    file, bank, program = match.groups()
+    return Path(file), None if bank is None else int(bank), None if program is None else int(program)
 
 
 def load(name: str, rate: int) -> Instrument:
-    """The instrument ``name`` (one of :data:`NAMES`) at ``rate`` Hz, 8000 to 192000.
+    """The instrument ``name`` (one of :data:`NAMES`, or a SoundFont) at ``rate`` Hz, 8000 to 192000.
+
+    ``FILE.sf2`` is the first preset of a SoundFont, ``FILE.sf2#BANK:PROGRAM`` another one.
 
     The same two give the same object, so that players share decoded samples. Raises :class:`SoundError`.
     """
-    if name not in NAMES:
-        raise SoundError(f"no instrument is called {name!r}; there are {', '.join(NAMES)}")
+    if name not in NAMES and _font(name) is None:
+        raise SoundError(f"no instrument is called {name!r}; there are {', '.join(NAMES)} and *.sf2 files")
     if not isinstance(rate, int) or not RATES[0] <= rate <= RATES[1]:
         raise SoundError(f"the sample rate must be a whole number, {RATES[0]} to {RATES[1]}; got {rate!r}")
     with _loading:
@@ -48,6 +69,12 @@ def load(name: str, rate: int) -> Instrument:
 
 @lru_cache(maxsize=16)
 def _make(name: str, rate: int) -> Instrument:
+    font = _font(name)
+    if font is not None:
+        from pianogan_bgm.instruments.sf2 import read_soundfont
+        from pianogan_bgm.instruments.soundfont import SoundFont
+
+        return SoundFont(read_soundfont(*font), rate)
     if name == "piano":
         from pianogan_bgm.instruments.piano import Piano
 

@@ -1,0 +1,111 @@
+"""A SoundFont's preset as an instrument; the file is read in :mod:`pianogan_bgm.instruments.sf2`."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pianogan_bgm.instruments.resample import Pcm16, resample, source_frames
+from pianogan_bgm.instruments.sf2 import Bank, Zone
+from pianogan_bgm.instruments.tones import Block, Tone, release_curve, velocity_gain
+
+LEVEL: Final = 0.35
+"""Brings a sample at full scale to about the loudness of the piano."""
+LONGEST_SECONDS: Final = 10.0
+"""A looped sample fades within this."""
+CACHE_BYTES: Final = 16_000_000
+
+
+class SoundFont:
+    """A preset at one sample rate; see :class:`~pianogan_bgm.instruments.tones.Instrument`.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self, bank: Bank, rate: int) -> None:
+        self.rate = rate
+        self._bank = bank
+        self._cache: OrderedDict[tuple[int, int], Pcm16] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def ring(self, tone: Tone) -> int:
+        """Frames until the tone is silent."""
+        return max((self._length(zone, tone) for _, zone in self._matching(tone)), default=0)
+
+    def add(self, tone: Tone, block: Block, at: int) -> None:
+        """Add the part of ``tone`` that falls into ``block``."""
+        for number, zone in self._matching(tone):
+            length = self._length(zone, tone)
+            first, last = max(0, at - tone.start), min(length, at + len(block) - tone.start)
+            if first >= last:
+                continue
+            gain = LEVEL * tone.gain * velocity_gain(tone.velocity) * zone.gain / 32768.0
+            sound = self._pcm(number, zone, tone.pitch, length)[first:last] * np.float32(gain)
+            sound *= self._envelope(zone, first, last)[:, None]
+            if last > tone.frames:
+                begin = max(first, tone.frames)
+                sound[begin - first :] *= self._release(zone)[begin - tone.frames : last - tone.frames]
+            sound *= np.array(zone.sides, dtype=np.float32)
+            offset = tone.start + first - at
+            block[offset : offset + len(sound)] += sound
+
+    def _matching(self, tone: Tone) -> list[tuple[int, Zone]]:
+        return [
+            (number, zone)
+            for number, zone in enumerate(self._bank.zones)
+            if zone.keys[0] <= tone.pitch <= zone.keys[1]
+            and zone.velocities[0] <= tone.velocity <= zone.velocities[1]
+        ]
+
+    def _step(self, zone: Zone, pitch: int) -> float:
+        cents = min(max(zone.scale * pitch + zone.cents, -7200.0), 7200.0)
+        return float(zone.rate / self.rate * 2.0 ** (cents / 1200.0))
+
+    def _length(self, zone: Zone, tone: Tone) -> int:
+        longest = round(LONGEST_SECONDS * self.rate)
+        if zone.loop is None:
+            longest = min(longest, int((zone.end - zone.start) / self._step(zone, tone.pitch)))
+        return min(tone.frames + len(self._release(zone)), longest)
+
+    def _release(self, zone: Zone) -> Block:
+        return release_curve(self.rate, min(zone.release, 4.0))
+
+    def _envelope(self, zone: Zone, first: int, last: int) -> npt.NDArray[np.float32]:
+        """Attack, hold and decay; looped samples fade out in the last second of the longest tone."""
+        time = np.arange(first, last, dtype=np.float64) / self.rate
+        decayed = np.clip((time - zone.attack - zone.hold) / zone.decay, 0.0, 1.0)
+        # the decay time is for 100 dB; it ends where the sustain level is reached
+        level = np.maximum(10.0 ** (-5.0 * decayed), zone.sustain)
+        level *= np.clip(time / zone.attack, 0.0, 1.0) * np.clip(LONGEST_SECONDS - time, 0.0, 1.0)
+        return level.astype(np.float32)
+
+    def _pcm(self, number: int, zone: Zone, pitch: int, frames: int) -> Pcm16:
+        """At least ``frames`` frames of a zone's sample at this pitch, int16 (n, 2), both sides alike."""
+        place = number, pitch
+        with self._lock:
+            pcm = self._cache.get(place)
+            if pcm is None or len(pcm) < frames:
+                step, half_second = self._step(zone, pitch), self.rate // 2
+                enough = -(-frames // half_second) * half_second
+                source = self._source(zone, source_frames(enough, step))
+                pcm = resample(np.repeat(source[:, None], 2, axis=1), step, enough)
+                pcm = pcm if len(pcm) >= frames else np.pad(pcm, ((0, frames - len(pcm)), (0, 0)))
+                self._cache[place] = pcm
+                size = sum(one.nbytes for one in self._cache.values())
+                while size > CACHE_BYTES and len(self._cache) > 1:
+                    size -= self._cache.popitem(last=False)[1].nbytes
+            self._cache.move_to_end(place)
+        return pcm
+
+    def _source(self, zone: Zone, frames: int) -> npt.NDArray[np.int16]:
+        """The zone's sample, its loop repeated as often as ``frames`` frames need."""
+        if zone.loop is None:
+            return self._bank.samples[zone.start : min(zone.end, zone.start + frames)]
+        begin, end = zone.loop
+        index = np.arange(zone.start, zone.start + frames)
+        index = np.where(index < end, index, begin + (index - begin) % (end - begin))
+        return self._bank.samples[index]
