@@ -82,8 +82,8 @@ class Music(ABC):
     :class:`~pianogan_bgm.generator.Generator`. ``playlist``: a folder of pieces made beforehand, which takes
     the model's place; see :class:`~pianogan_bgm.jukebox.Jukebox`. ``instrument``: one name for all, or names
     by layer (``melody``, ``inner``, ``bass``, ``stinger``); a name of :data:`pianogan_bgm.instruments.NAMES`
-    or the path of a SoundFont. ``intensity`` 0–1, ``tempo`` 0.25–4 (1 = as composed), ``transpose`` −24–24 semitones, ``volume`` 0–1. ``scenes`` and ``rules``: see
-    :meth:`transition`.
+    or the path of a SoundFont. ``intensity`` 0–1, ``tempo`` 0.25–4 (1 = as composed), ``transpose`` −24–24
+    semitones, ``volume`` 0–1. ``scenes`` and ``rules``: see :meth:`transition`.
 
     Raises :class:`~pianogan_bgm.errors.ModelNotFound` at once if pieces will have to be composed and the
     model is missing, :class:`~pianogan_bgm.errors.PlaylistError` for a playlist that cannot be read,

@@ -152,6 +152,10 @@ def test_music_is_played_on_a_soundfont_named_by_its_path(tmp_path):
     assert peak_hz(stream.fill(RATE)) == pytest.approx(441, rel=0.002)
     with pytest.raises(InvalidSetting, match="no SoundFont is there"):
         stream.instrument = "gone.sf2"
+    (tmp_path / "bad.sf2").write_bytes(b"RIFF")
+    with pytest.raises(SoundError, match="not a SoundFont"):
+        stream.instrument = tmp_path / "bad.sf2"
+    assert stream.instrument["melody"] == str(path)
     with pytest.raises(InvalidSetting, match="path of a SoundFont"):
         check_instrument("violin")
 

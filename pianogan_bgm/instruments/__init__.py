@@ -12,7 +12,7 @@ import re
 import threading
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pianogan_bgm.errors import InvalidSetting, SoundError
 from pianogan_bgm.instruments.tones import Block, Instrument, Tone, mix
@@ -23,13 +23,19 @@ CREDITS: Final = {"piano": "Piano: Salamander Grand Piano by Alexander Holm, CC 
 """What has to be said where an instrument is heard; the others need nothing."""
 RATES: Final = (8000, 192000)
 
+if TYPE_CHECKING:
+    from pianogan_bgm.instruments.sf2 import Bank
+
 _loading = threading.Lock()
 
 __all__ = ["CREDITS", "NAMES", "Block", "Instrument", "Tone", "check_instrument", "load", "mix"]
 
 
 def check_instrument(name: Any) -> str:
-    """``name``, if :func:`load` may know it. Raises :class:`InvalidSetting`."""
+    """``name``, if :func:`load` will know it; a SoundFont is read now, so that a bad one is refused here.
+
+    Raises :class:`InvalidSetting`, and :class:`SoundError` for a file that is no SoundFont.
+    """
     if isinstance(name, str) and name in NAMES:
         return name
     path = str(name) if isinstance(name, str | Path) else ""
@@ -40,7 +46,15 @@ def check_instrument(name: Any) -> str:
         )
     if not font[0].is_file():
         raise InvalidSetting(f"no SoundFont is there: {font[0]}")
+    _read(*font)
     return path
+
+
+@lru_cache(maxsize=8)
+def _read(file: Path, bank: int | None, program: int | None) -> Bank:
+    from pianogan_bgm.instruments.sf2 import read_soundfont
+
+    return read_soundfont(file, bank, program)
 
 
 def _font(name: str) -> tuple[Path, int | None, int | None] | None:
@@ -71,10 +85,9 @@ def load(name: str, rate: int) -> Instrument:
 def _make(name: str, rate: int) -> Instrument:
     font = _font(name)
     if font is not None:
-        from pianogan_bgm.instruments.sf2 import read_soundfont
         from pianogan_bgm.instruments.soundfont import SoundFont
 
-        return SoundFont(read_soundfont(*font), rate)
+        return SoundFont(_read(*font), rate)
     if name == "piano":
         from pianogan_bgm.instruments.piano import Piano
 

@@ -30,6 +30,7 @@ class SoundFont:
         self.rate = rate
         self._bank = bank
         self._cache: OrderedDict[tuple[int, int], Pcm16] = OrderedDict()
+        self._found: dict[tuple[int, int], list[tuple[int, Zone]]] = {}
         self._lock = threading.Lock()
 
     def ring(self, tone: Tone) -> int:
@@ -54,12 +55,14 @@ class SoundFont:
             block[offset : offset + len(sound)] += sound
 
     def _matching(self, tone: Tone) -> list[tuple[int, Zone]]:
-        return [
-            (number, zone)
-            for number, zone in enumerate(self._bank.zones)
-            if zone.keys[0] <= tone.pitch <= zone.keys[1]
-            and zone.velocities[0] <= tone.velocity <= zone.velocities[1]
-        ]
+        key, velocity = place = tone.pitch, tone.velocity
+        found = self._found.get(place)
+        if found is None:
+            zones = enumerate(self._bank.zones)
+            answering = [one for one in zones if one[1].keys[0] <= key <= one[1].keys[1]]
+            found = [one for one in answering if one[1].velocities[0] <= velocity <= one[1].velocities[1]]
+            self._found[place] = found
+        return found
 
     def _step(self, zone: Zone, pitch: int) -> float:
         cents = min(max(zone.scale * pitch + zone.cents, -7200.0), 7200.0)
