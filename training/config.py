@@ -39,9 +39,10 @@ class GanConfig:
     """The generator on top of the frozen decoder (``studio``, second stage).
 
     ``width``: channels of the generator. ``critic_width``: of the discriminator. ``ema``: decay of the
-    averaged generator. ``r1``: weight of the lazy R1 penalty, taken every ``r1_every`` steps. ``bank``:
-    encoded training windows kept in memory as real samples. ``listener``: weight of the
-    discriminator of whole-piece summaries beside the critic's answers; 0 leaves it out.
+    averaged generator. ``r1``: weight of the lazy slope penalties, taken every ``r1_every`` steps. ``bank``:
+    training windows kept in memory, decoded, as real samples. ``listener``: weight of the
+    discriminator of whole-piece summaries beside the critic's answers; 0 leaves it out. ``moments``:
+    weight of the distance from the moments of real codes (:mod:`training.moments`).
     """
 
     width: int = 160
@@ -51,10 +52,11 @@ class GanConfig:
     learning_rate: float = 2e-4
     critic_ratio: float = 2.0
     ema: float = 0.998
-    r1: float = 1.0
+    r1: float = 0.1
     r1_every: int = 16
-    listener: float = 1.0
-    bank: int = 30000
+    listener: float = 0.0
+    moments: float = 0.3
+    bank: int = 20000
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,40 +1,47 @@
 """The gradient step, on TensorFlow or JAX: the only place that knows which backend runs.
 
-A loss is a function of arrays that returns ``(loss, logs)``; it draws nothing at random by itself, so that
-a step is a pure function of variables and arguments and a resumed run repeats it exactly.
+A loss is a function of arrays; it draws nothing at random by itself, so that a step is a pure function of
+variables and arguments and a resumed run repeats it exactly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from training.distribution import current, share
 
-Loss = Callable[..., tuple[Any, dict[str, Any]]]
+Loss = Callable[..., tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Move:
+    """What one optimiser does to some variables: ``loss`` is lowered by changing ``trainable``."""
+
+    loss: Loss
+    trainable: Sequence[keras.Variable]
+    optimizer: keras.optimizers.Optimizer
 
 
 class GradientStep:
-    """One optimiser step on a loss.
+    """One step of one optimiser, or of several against one another.
 
-    ``loss(*arrays) -> (scalar, dict of scalars)``; ``trainable``: the Keras variables it moves; ``others``:
-    every other variable the loss reads (frozen networks, dropout seeds), needed by JAX. Calling the object
-    with arrays takes the step and returns the logs.
+    A move's ``loss(*arrays) -> (scalar, dict of scalars[, arrays])``. Every gradient is taken before anything
+    moves. The arrays that a loss returns are what the next move's loss is called with instead, so that a
+    discriminator judges the very samples its generator was just judged by, made once. ``others``: every other
+    variable the losses read (frozen networks, dropout seeds), needed by JAX. Calling the object with arrays
+    takes the step and returns the logs of all moves.
     """
 
-    def __init__(
-        self,
-        loss: Loss,
-        trainable: Sequence[keras.Variable],
-        optimizer: keras.optimizers.Optimizer,
-        others: Sequence[keras.Variable] = (),
-    ) -> None:
-        self._loss, self._trainable, self._optimizer = loss, list(trainable), optimizer
-        optimizer.build(self._trainable)
-        known = {id(v) for v in self._trainable}
-        self._others = [v for v in others if id(v) not in known]
+    def __init__(self, *moves: Move, others: Sequence[keras.Variable] = ()) -> None:
+        self._moves = moves
+        for move in moves:
+            move.optimizer.build(list(move.trainable))
+        variables = {id(v): v for move in moves for v in move.trainable} | {id(v): v for v in others}
+        self._variables = list(variables.values())
         backend = keras.backend.backend()
         if backend == "tensorflow":
             self._step = self._tensorflow()
@@ -52,11 +59,17 @@ class GradientStep:
 
         strategy = current()
 
-        def slopes(*arrays: Any) -> tuple[Any, dict[str, Any]]:
-            with tf.GradientTape() as tape:
-                loss, logs = self._loss(*arrays)
-            sources = [v.value for v in self._trainable]
-            return tape.gradient(loss, sources, unconnected_gradients="zero"), logs
+        def slopes(*arrays: Any) -> tuple[list[Any], dict[str, Any]]:
+            gradients: list[Any] = []
+            logs: dict[str, Any] = {}
+            for move in self._moves:
+                with tf.GradientTape() as tape:
+                    loss, said, *handed = move.loss(*arrays)
+                sources = [v.value for v in move.trainable]
+                gradients.append(tape.gradient(loss, sources, unconnected_gradients="zero"))
+                logs |= said
+                arrays = handed[0] if handed else arrays
+            return gradients, logs
 
         def averaged(*arrays: Any) -> Any:
             """In each replica: its share of the batch, then the mean over all of them."""
@@ -73,7 +86,8 @@ class GradientStep:
                 gradients, logs = tf.nest.map_structure(
                     lambda value: strategy.experimental_local_results(value)[0], same
                 )
-            self._optimizer.apply(gradients, self._trainable)
+            for move, slope in zip(self._moves, gradients, strict=True):
+                move.optimizer.apply(slope, list(move.trainable))
             return logs
 
         return step  # type: ignore[no-any-return]
@@ -81,26 +95,47 @@ class GradientStep:
     def _jax(self) -> Callable[..., dict[str, Any]]:
         import jax
 
-        slots = self._optimizer.variables
+        place = {id(v): i for i, v in enumerate(self._variables)}
+        mine = [[place[id(v)] for v in move.trainable] for move in self._moves]
+        slots = [move.optimizer.variables for move in self._moves]
 
-        def loss(moving: Any, still: Any, arrays: Any) -> Any:
-            mapping = [*zip(self._trainable, moving, strict=True), *zip(self._others, still, strict=True)]
-            with keras.StatelessScope(state_mapping=mapping) as scope:
-                value, logs = self._loss(*arrays)
-            changed = [scope.get_current_value(v) for v in self._others]
-            kept = [s if c is None else c for c, s in zip(changed, still, strict=True)]
-            return value, (logs, kept)
+        def put(values: list[Any], indices: list[int], new: list[Any]) -> list[Any]:
+            replaced = dict(zip(indices, new, strict=True))
+            return [replaced.get(i, value) for i, value in enumerate(values)]
+
+        def slope(move: Move, indices: list[int], values: list[Any], arrays: Any) -> Any:
+            def loss(moving: Any) -> Any:
+                mapping = list(zip(self._variables, put(values, indices, moving), strict=True))
+                with keras.StatelessScope(state_mapping=mapping) as scope:
+                    loss, logs, *handed = move.loss(*arrays)
+                changed = [scope.get_current_value(v) for v in self._variables]
+                kept = [value if new is None else new for new, value in zip(changed, values, strict=True)]
+                return loss, (logs, handed[0] if handed else arrays, kept)
+
+            moving = [values[i] for i in indices]
+            (_, (logs, arrays, kept)), gradient = jax.value_and_grad(loss, has_aux=True)(moving)
+            return gradient, logs, arrays, put(kept, indices, moving)
 
         @jax.jit
-        def pure(moving: Any, still: Any, slot_values: Any, arrays: Any) -> Any:
-            (_, (logs, kept)), gradients = jax.value_and_grad(loss, has_aux=True)(moving, still, arrays)
-            moving, slot_values = self._optimizer.stateless_apply(slot_values, gradients, moving)
-            return logs, moving, kept, slot_values
+        def pure(values: Any, slot_values: Any, arrays: Any) -> Any:
+            gradients: list[Any] = []
+            logs: dict[str, Any] = {}
+            for move, indices in zip(self._moves, mine, strict=True):
+                gradient, said, arrays, values = slope(move, indices, values, arrays)
+                gradients.append(gradient)
+                logs |= said
+            new_slots = []
+            for move, indices, gradient, old in zip(self._moves, mine, gradients, slot_values, strict=True):
+                moved, new = move.optimizer.stateless_apply(old, gradient, [values[i] for i in indices])
+                new_slots.append(new)
+                values = put(values, indices, moved)
+            return logs, values, new_slots
 
         def step(*arrays: Any) -> dict[str, Any]:
-            groups = (self._trainable, self._others, slots)
-            logs, *values = pure(*[[v.value for v in group] for group in groups], arrays)
-            for group, group_values in zip(groups, values, strict=True):
+            values = [v.value for v in self._variables]
+            logs, values, slot_values = pure(values, [[v.value for v in slot] for slot in slots], arrays)
+            groups = [(self._variables, values), *zip(slots, slot_values, strict=True)]
+            for group, group_values in groups:
                 for variable, value in zip(group, group_values, strict=True):
                     variable.assign(value)
             return logs  # type: ignore[no-any-return]

@@ -28,7 +28,7 @@ from pianogan_bgm.notes import DEFAULT_VELOCITY, velocity_to_level
 from pianogan_bgm.roll import HELD_BYTE, ROLL, SOUNDING_BYTE, STRUCK_BYTE
 from training.config import Config, ReferenceConfig, load
 from training.corpus import Corpus
-from training.gradients import GradientStep
+from training.gradients import GradientStep, Move
 from training.metrics import validation_score
 from training.runs import load_variables, named
 from training.studio_stages import evaluation_cells
@@ -127,10 +127,11 @@ class ReferenceStage:
         self._optimizers = [self._optimizer(), self._optimizer()]
         both = [*self.generator.variables, *self.discriminator.variables]
         self._discriminate = GradientStep(
-            self._discriminator_loss, self.discriminator.trainable_variables, self._optimizers[0], both
+            Move(self._discriminator_loss, self.discriminator.trainable_variables, self._optimizers[0]),
+            others=both,
         )
         self._generate = GradientStep(
-            self._generator_loss, self.generator.trainable_variables, self._optimizers[1], both
+            Move(self._generator_loss, self.generator.trainable_variables, self._optimizers[1]), others=both
         )
 
     def _optimizer(self) -> keras.optimizers.Optimizer:

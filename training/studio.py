@@ -24,6 +24,7 @@ from keras import ops
 from pianogan_bgm.notes import DEFAULT_VELOCITY, STEPS_PER_BEAT, VELOCITY_LEVELS, velocity_to_level
 from pianogan_bgm.roll import HELD_BYTE, ROLL, STRUCK_BYTE
 from training.layers import Norm, Residual, TimeConv, leaky, standardise
+from training.relations import relations
 
 LATENT: Final = 14
 KEYS: Final = 88
@@ -95,10 +96,12 @@ class Decoder(keras.Model):  # type: ignore[misc]  # keras is untyped
         for block in self.blocks:
             x = block(x)
         features = leaky(x)
+        return features, *self.answer(features)
+
+    def answer(self, features: Any) -> Any:
+        """Log-odds and velocities of the last hidden features, which are all the network keeps of a piece."""
         odds = ops.reshape(self.odds(features), (-1, BEATS, 2, CELLS))
-        if self.velocities is None:
-            return features, odds, None
-        return features, odds, ops.sigmoid(self.velocities(features))
+        return odds, None if self.velocities is None else ops.sigmoid(self.velocities(features))
 
 
 def log_total(held: Any, struck: Any) -> Any:
@@ -113,7 +116,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     the normalised features (modulation as in StyleGAN, Karras et al. 2019). Cropped to 75.
     """
 
-    def __init__(self, width: int, codes: int, mapped: int = 256, **kwargs: Any) -> None:
+    def __init__(self, width: int, codes: int, mapped: int = 128, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         dtype = self.dtype_policy
         self.width = width
@@ -138,15 +141,21 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         return self.exit(self.norm(x))[:, 2 : 2 + BEATS]
 
 
-def view(features: Any, odds: Any, velocities: Any) -> Any:
-    """What the critic sees: soft held and struck planes (with loudness) beside the decoder's features."""
+def view(features: Any, odds: Any, velocities: Any, typical: tuple[Any, Any]) -> Any:
+    """What the critic sees: soft held and struck planes (with loudness), relations, the decoder's features.
+
+    ``typical``: mean and deviation of each feature over real music, ``(width,)`` each. As they are, features
+    are far from zero, and a critic would spend its first thousand steps on that.
+    """
     weight = ops.exp(1.5 * ops.clip(ops.cast(odds, "float32"), -12.0, 12.0))
     held, struck = weight[:, :, 0], weight[:, :, 1]
     share = 1.0 / (1.0 + held + struck)
     planes = [held * share, struck * share]
     if velocities is not None:
         planes.append(planes[1] * ops.cast(velocities, "float32"))
-    return ops.concatenate([*planes, 0.3 * ops.cast(features, "float32")], axis=-1)
+    related = 2.0 * relations(planes[1], planes[0] + planes[1])
+    centred = 0.5 * (ops.cast(features, "float32") - typical[0]) / typical[1]
+    return ops.concatenate([*planes, related, centred], axis=-1)
 
 
 class Critic(keras.Model):  # type: ignore[misc]  # keras is untyped

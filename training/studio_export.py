@@ -12,9 +12,10 @@ from keras import ops
 
 from training.calibrate import strike_bias
 from training.config import Config, load
+from training.moments import Moments
 from training.runs import load_variables, named
 from training.studio import BEATS, LATENT, Composer, Decision, Decoder
-from training.studio_stages import Moments, copy_variables, generate_odds
+from training.studio_stages import copy_variables, generate_odds
 
 CALIBRATION_LATENTS: Final = 1024
 CALIBRATION_SEED: Final = 20260

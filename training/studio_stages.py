@@ -19,8 +19,9 @@ from pianogan_bgm.roll import to_cells
 from training.calibrate import mean_notes, strike_bias
 from training.config import Config
 from training.corpus import Corpus
-from training.gradients import GradientStep, input_gradient
+from training.gradients import GradientStep, Move, input_gradient
 from training.metrics import validation_score
+from training.moments import Moments, covariances, mismatch
 from training.runs import load_variables, named
 from training.studio import (
     BEATS,
@@ -73,7 +74,7 @@ class VaeStage:
             schedule, weight_decay=0.01, beta_2=0.99, global_clipnorm=5.0
         )
         trainable = [*self.encoder.trainable_variables, *self.decoder.trainable_variables]
-        self._step = GradientStep(self._loss, trainable, self._optimizer)
+        self._step = GradientStep(Move(self._loss, trainable, self._optimizer))
         self._held_out = evaluation_cells(corpus, "validation", config.validation_windows, 0)
 
     def variables(self) -> dict[str, Any]:
@@ -170,9 +171,13 @@ class GanStage:
         self.composer, self.average = build_composer(config), build_composer(config)
         copy_variables(self.composer, self.average)
         self.critic = Critic(self.settings.critic_width, name="critic")
-        self._bank, self.moments = self._encode(corpus, encoder, run)
+        self._bank, codes = self._encode(corpus, encoder)
+        self.moments = Moments.of(codes)
+        self._used = (self.moments.deviation > 0).astype(np.float32)
+        self._real_covariances = np.asarray(covariances(self.moments.standardise(codes)))
         self.listener = Listener(self.settings.critic_width, name="listener")
-        self.critic(view(*self._decode_standardised(np.zeros((4, BEATS, config.vae.codes), np.float32))))
+        self._features = feature_moments(self._bank)
+        self.critic(self._view(np.zeros((4, BEATS, config.vae.width), np.float32)))
         self._typical = self._typical_summary()
         self._optimizers, self._steps = self._build_steps()
         self._real = evaluation_cells(corpus, "validation", config.validation_windows, 0)
@@ -200,14 +205,13 @@ class GanStage:
         """Nothing to put back: the same seed and data give the same moments and count."""
 
     def train(self, step: int) -> Mapping[str, Any]:
-        """One critic step, with the penalty when it is due, and one composer step."""
+        """One step of composer and critic, with the penalty when it is due."""
         s = self.settings
         rng = np.random.default_rng([self.config.seed, 2, step])
         real = self._bank[rng.integers(len(self._bank), size=s.batch)].astype(np.float32)
-        latents = rng.standard_normal((2, s.batch, LATENT), np.float32)
-        critic_step = self._steps["penalised" if step % s.r1_every == 0 else "critic"]
-        logs = {**critic_step(*map(ops.convert_to_tensor, (real, latents[0])))}
-        logs |= self._steps["composer"](ops.convert_to_tensor(latents[1]))
+        latents = rng.standard_normal((s.batch, LATENT), np.float32)
+        take = self._steps["penalised" if step % s.r1_every == 0 else "plain"]
+        logs = take(*map(ops.convert_to_tensor, (latents, real)))
         keep = min(s.ema, (1 + step) / (10 + step))
         for slow, fast in zip(self.average.variables, self.composer.variables, strict=True):
             slow.assign(fast + keep * (slow - fast))
@@ -230,18 +234,23 @@ class GanStage:
         latents = np.random.default_rng([self.config.seed, 3]).standard_normal((count, LATENT), np.float32)
         return compose_cells(self.average, self.decoder, self.moments, latents, self.notes)
 
-    def _encode(self, corpus: Corpus, encoder: Any, run: Path) -> tuple[Any, Any]:
-        """Mean codes of ``bank`` random training windows, and their mean and deviation by code."""
+    def _encode(self, corpus: Corpus, encoder: Any) -> tuple[Any, Any]:
+        """What the frozen decoder keeps of ``bank`` random training windows, and their codes.
+
+        The features are float16 ``(bank, 75, width)``: decoding every real sample anew would take a fifth
+        of each step. Codes: float32 ``(bank, 75, codes)``.
+        """
         sampler = corpus.sampler("train", CHUNK, self.config.seed + 1)
-        chunks = []
+        codes, features = [], []
         for _ in range(max(1, self.settings.bank // CHUNK)):
-            inputs = encoder_input(*map(ops.convert_to_tensor, pack(next(sampler))))
-            chunks.append(np.asarray(encoder(inputs)[0]).astype(np.float16))
-        bank = np.concatenate(chunks)
-        mean = bank.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
-        deviation = bank.std(axis=(0, 1), dtype=np.float64).astype(np.float32)
-        moments = Moments(mean, np.where(deviation > 0.3, deviation, 0.0).astype(np.float32))
-        return bank, moments
+            mean, _ = encoder(encoder_input(*map(ops.convert_to_tensor, pack(next(sampler)))))
+            codes.append(np.asarray(mean))
+            features.append(np.asarray(self.decoder(mean)[0]).astype(np.float16))
+        return np.concatenate(features), np.concatenate(codes)
+
+    def _view(self, features: Any) -> Any:
+        odds, velocities = self.decoder.answer(features)
+        return view(features, odds, velocities, self._features)
 
     def _decode_standardised(self, codes: Any) -> Any:
         return self.decoder(codes * self.moments.deviation + self.moments.mean)
@@ -257,19 +266,17 @@ class GanStage:
         networks = (self.composer, self.critic, self.listener, self.decoder)
         everything = [variable for network in networks for variable in network.variables]
         return optimizers, {
-            "composer": GradientStep(self._composer_loss, composer, optimizers[0], everything),
-            "critic": GradientStep(self._critic_loss, critic, optimizers[1], everything),
-            "penalised": GradientStep(self._penalised_loss, critic, optimizers[1], everything),
+            name: GradientStep(
+                Move(self._composer_loss, composer, optimizers[0]),
+                Move(loss, critic, optimizers[1]),
+                others=everything,
+            )
+            for name, loss in (("plain", self._critic_loss), ("penalised", self._penalised_loss))
         }
-
-    def _views(self, real: Any, latent: Any) -> tuple[Any, Any]:
-        seen = view(*self.decoder(real))
-        made = view(*self._decode_standardised(ops.cast(self.composer(latent), "float32")))
-        return ops.stop_gradient(seen), ops.stop_gradient(made)
 
     def _typical_summary(self) -> tuple[Any, Any]:
         """Mean and deviation of the summaries of real pieces, and the listener built for them."""
-        rows = [np.asarray(self._summary(view(*self.decoder(c.astype(np.float32))))) for c in self._chunks()]
+        rows = [np.asarray(self._summary(self._view(chunk.astype(np.float32)))) for chunk in self._chunks()]
         table = np.concatenate(rows)
         typical = table.mean(axis=0), table.std(axis=0) + 1e-3
         self.listener(((table[:4] - typical[0]) / typical[1]).astype(np.float32))
@@ -285,49 +292,63 @@ class GanStage:
         mean, deviation = self._typical
         return ops.clip((self._summary(seen) - mean) / deviation, -8.0, 8.0)
 
-    def _losses(self, seen: Any, sign: float) -> tuple[Any, Any]:
-        """The loss of calling ``seen`` real (sign 1) or made (sign -1), and the critic's nearest answer."""
-        answers = self.critic(seen)
-        loss = hardness(answers, sign)
-        if self.settings.listener:
-            loss = loss + self.settings.listener * hardness(
-                [self.listener(self._standard_summary(seen))], sign
-            )
-        return loss, answers[1]
+    def _margins(self, seen: Any, made: Any) -> tuple[list[Any], Any]:
+        """By how much the critic takes each real sample for more real than the made one paired with it.
 
-    def _critic_loss(self, real: Any, latent: Any) -> tuple[Any, dict[str, Any]]:
-        seen, made = self._views(real, latent)
-        (loss_real, yes), (loss_made, no) = self._losses(seen, 1.0), self._losses(made, -1.0)
-        shares = {"real": ops.mean(ops.sigmoid(yes)), "made": ops.mean(ops.sigmoid(no))}
-        return loss_real + loss_made, {"critic": loss_real + loss_made, **shares}
+        The critic's margins at each of its scales, and the listener's (None without one).
+        """
+        margins = [real - other for real, other in zip(self.critic(seen), self.critic(made), strict=True)]
+        if not self.settings.listener:
+            return margins, None
+        heard = [self.listener(self._standard_summary(x)) for x in (seen, made)]
+        return margins, heard[0] - heard[1]
 
-    def _penalised_loss(self, real: Any, latent: Any) -> tuple[Any, dict[str, Any]]:
-        """The critic's loss with R1 (Mescheder et al. 2018), scaled up for being taken rarely."""
-        loss, logs = self._critic_loss(real, latent)
-        seen, _ = self._views(real, latent)
-        penalty = steepness(lambda x: sum(ops.mean(a, axis=1) for a in self.critic(x)) / 5.0, seen)
-        if self.settings.listener:
-            penalty = penalty + 0.1 * steepness(
-                lambda x: self.listener(x)[:, 0], self._standard_summary(seen)
-            )
+    def _loss(self, margins: list[Any], heard: Any, sign: float) -> Any:
+        loss = hardness(margins, sign)
+        return loss if heard is None else loss + self.settings.listener * hardness([heard], sign)
+
+    def _composer_loss(self, latent: Any, real: Any) -> tuple[Any, dict[str, Any], tuple[Any, Any]]:
+        codes = ops.cast(self.composer(latent), "float32")
+        features, odds, velocities = self._decode_standardised(codes)
+        made = view(features, odds, velocities, self._features)
+        seen = ops.stop_gradient(self._view(real))
+        judged = self._loss(*self._margins(seen, made), -1.0)
+        apart = mismatch(codes, self._real_covariances, self._used)
+        logs = {"composer": judged, "mismatch": apart}
+        return judged + self.settings.moments * apart, logs, (seen, ops.stop_gradient(made))
+
+    def _critic_loss(self, seen: Any, made: Any) -> tuple[Any, dict[str, Any]]:
+        """Of real and made samples in pairs (relativistic GAN, Jolicoeur-Martineau 2019)."""
+        margins, heard = self._margins(seen, made)
+        loss = self._loss(margins, heard, 1.0)
+        near, far = (ops.mean(ops.cast(margin > 0.0, "float32")) for margin in (margins[1], margins[-1]))
+        return loss, {"critic": loss, "near": near, "far": far}
+
+    def _penalised_loss(self, seen: Any, made: Any) -> tuple[Any, dict[str, Any]]:
+        """The critic's loss with its slope at real and at made samples, scaled up for being taken rarely.
+
+        Both penalties (R1 and R2 of Mescheder et al. 2018) are what keeps the pairwise loss stable (Huang et
+        al. 2024).
+        """
+        loss, logs = self._critic_loss(seen, made)
+        penalty = ops.zeros(())
+        for x in (seen, made):
+            penalty = penalty + steepness(lambda x: sum(ops.mean(a, axis=1) for a in self.critic(x)) / 5.0, x)
+            if self.settings.listener:
+                summary = self._standard_summary(x)
+                penalty = penalty + 0.1 * steepness(lambda x: self.listener(x)[:, 0], summary)
         return loss + 0.5 * self.settings.r1 * self.settings.r1_every * penalty, logs
 
-    def _composer_loss(self, latent: Any) -> tuple[Any, dict[str, Any]]:
-        codes = ops.cast(self.composer(latent), "float32")
-        loss, _ = self._losses(view(*self._decode_standardised(codes)), 1.0)
-        return loss, {"composer": loss}
+
+def feature_moments(bank: npt.NDArray[np.float16]) -> tuple[Any, Any]:
+    """Mean and deviation of each of the decoder's features, float32 ``(width,)`` each."""
+    some = bank[:2048].astype(np.float32)
+    return some.mean(axis=(0, 1)), some.std(axis=(0, 1)) + 1e-3
 
 
-class Moments:
-    """Mean and deviation of each code over the training set, float32 ``(codes,)``; 0 deviation: unused."""
-
-    def __init__(self, mean: npt.NDArray[np.float32], deviation: npt.NDArray[np.float32]) -> None:
-        self.mean, self.deviation = mean, deviation
-
-
-def hardness(answers: Any, sign: float) -> Any:
-    """Non-saturating loss, averaged over the critic's scales: ``softplus(-sign * logit)``."""
-    return sum(ops.mean(ops.softplus(-sign * ops.cast(a, "float32"))) for a in answers) / len(answers)
+def hardness(margins: list[Any], sign: float) -> Any:
+    """Pairwise logistic loss, averaged over the critic's scales: ``softplus(-sign * margin)``."""
+    return sum(ops.mean(ops.softplus(-sign * ops.cast(m, "float32"))) for m in margins) / len(margins)
 
 
 def steepness(judge: Callable[[Any], Any], x: Any) -> Any:

@@ -38,7 +38,7 @@ def penalised_step() -> tuple[float, float]:
     import numpy as np
     from keras import ops
 
-    from training.gradients import GradientStep, input_gradient
+    from training.gradients import GradientStep, Move, input_gradient
 
     w = keras.Variable(np.float32(0.5))
     x = np.array([0.1, -0.2, 0.3], np.float32)
@@ -47,7 +47,7 @@ def penalised_step() -> tuple[float, float]:
         slope = input_gradient(lambda inner: ops.sum(w * inner**3), x)
         return ops.sum(slope**2), {}
 
-    GradientStep(loss, [w], keras.optimizers.SGD(1.0))(ops.convert_to_tensor(x))
+    GradientStep(Move(loss, [w], keras.optimizers.SGD(1.0)))(ops.convert_to_tensor(x))
     # the gradient by x is 3wx², its square 9w²x⁴, the slope of that by w is 18wx⁴
     return float(np.asarray(w)), float(0.5 - 9.0 * (x**4).sum())
 

@@ -24,9 +24,9 @@ from pianogan_bgm.roll import decode  # noqa: E402
 from training import networks  # noqa: E402
 from training.config import parse  # noqa: E402
 from training.layers import Norm, TimeConv  # noqa: E402
+from training.moments import Moments  # noqa: E402
 from training.reference import Clip, build_generator  # noqa: E402
 from training.studio_export import StudioGenerator  # noqa: E402
-from training.studio_stages import Moments  # noqa: E402
 
 LATENTS = np.stack([latent_of(seed) for seed in range(5)])
 
