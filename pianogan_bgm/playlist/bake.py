@@ -20,6 +20,7 @@ from pianogan_bgm.manifest import MIX, SOUNDS, STEMS, Settings, Sound, Track, Tr
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.playlist.choice import Print, print_of
+from pianogan_bgm.playlist.page import pack
 from pianogan_bgm.playlist.sound import PARTS, encode, record
 from pianogan_bgm.playlist.tags import Tags, tagged_png
 from pianogan_bgm.playlist.tracks import Music, make_music
@@ -44,10 +45,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Baked:
-    """A finished track with the bytes of its files by name."""
+    """A finished track with the bytes of its files by name, and its notes as the page wants them."""
 
     track: Track
     data: Mapping[str, bytes]
+    roll: str
 
 
 @lru_cache(maxsize=2)
@@ -111,12 +113,17 @@ def bake(order: Order) -> Baked:
         bars=music.piece.steps // music.tune.bar,
         beats=music.piece.steps / STEPS_PER_BEAT,
         loop=music.loop,
-        moods=_atlas_of(order.model).moods(measure(music.piece)),
+        moods=_moods(order.model, pieces[0] if len(pieces) == 1 else music.piece),
         sound=sound,
         licence=generator.card.output_licence,
         files=tuple(files),
     )
-    return Baked(track, data)
+    return Baked(track, data, pack(music.piece))
+
+
+def _moods(model: str, piece: Piece) -> tuple[str, ...]:
+    """The moods that ``piece`` suits, its features as an atlas keeps them."""
+    return _atlas_of(model).moods([round(value, 4) for value in measure(piece)])
 
 
 def file_name(track: str, kind: str, part: str) -> str:

@@ -37,7 +37,7 @@ from pianogan_bgm.manifest import (
 )
 from pianogan_bgm.playlist.bake import SOFTWARE, Baked, Order, attribution, bake, prints
 from pianogan_bgm.playlist.choice import Print, choose
-from pianogan_bgm.playlist.page import write_page
+from pianogan_bgm.playlist.page import MOST_TRACKS, write_page
 from pianogan_bgm.playlist.tracks import pieces_for
 from pianogan_bgm.playlist.workers import Workers, workers
 
@@ -182,12 +182,16 @@ def _work(
     moods = {track.name: track.moods for track in known}
     saver = _Saver(folder, head, [order.name for order in orders])
     todo = [order for order in orders if order.name not in done]
+    on_page = {order.name for order in orders[:MOST_TRACKS]}
+    rolls: dict[str, str] = {}
     try:
         with tqdm(total=len(orders), initial=len(done), desc="baking", unit="track", disable=None) as bar:
             for baked in run(bake, todo):
                 _write(folder, baked)
                 name = baked.track.name
                 done[name] = replace(baked.track, moods=moods.get(name, baked.track.moods))
+                if name in on_page:
+                    rolls[name] = baked.roll
                 saver.now_and_then(done)
                 bar.update()
     except BaseException:
@@ -199,7 +203,7 @@ def _work(
     manifest = saver.save(done)
     assert manifest is not None  # there is at least one order
     with _writing(folder):
-        write_page(folder, manifest, credits_text(manifest))
+        write_page(folder, manifest, credits_text(manifest), rolls)
         write_atomically(folder / CREDITS, credits_text(manifest).encode("utf-8"))
     return manifest
 

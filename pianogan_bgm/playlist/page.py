@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -16,26 +17,31 @@ from typing import Any, Final
 from pianogan_bgm.files import write_atomically
 from pianogan_bgm.manifest import MIX, Manifest, Track
 from pianogan_bgm.midi import read_midi
+from pianogan_bgm.piece import Piece
 
 PAGE: Final = "index.html"
+NONE: Final[Mapping[str, str]] = {}
 MOST_TRACKS: Final = 1000
 """Tracks shown, some 4 kB each: more would be slow to open on a phone."""
 
 
-def write_page(folder: Path, manifest: Manifest, credits: str) -> None:
+def write_page(folder: Path, manifest: Manifest, credits: str, rolls: Mapping[str, str] = NONE) -> None:
     """Write ``index.html`` into ``folder``, the same bytes for the same playlist. Raises :class:`OSError`."""
-    write_atomically(folder / PAGE, page(folder, manifest, credits).encode("utf-8"))
+    write_atomically(folder / PAGE, page(folder, manifest, credits, rolls).encode("utf-8"))
 
 
-def page(folder: Path, manifest: Manifest, credits: str) -> str:
-    """The text of the page. ``credits``: to be shown and copied."""
+def page(folder: Path, manifest: Manifest, credits: str, rolls: Mapping[str, str] = NONE) -> str:
+    """The text of the page. ``credits``: to be shown and copied.
+
+    ``rolls``: what :func:`pack` gives, by names of tracks; those of other tracks are read from their files.
+    """
     shown = manifest.tracks[:MOST_TRACKS]
     data = {
         "title": manifest.title,
         "licence": manifest.licence,
         "credits": credits,
         "loop": manifest.settings.loop,
-        "tracks": [_track(folder, track) for track in shown],
+        "tracks": [_track(track, rolls.get(track.name) or _read(folder, track)) for track in shown],
         "left": len(manifest.tracks) - len(shown),
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
@@ -45,7 +51,7 @@ def page(folder: Path, manifest: Manifest, credits: str) -> str:
     return head.replace("@TITLE@", html.escape(manifest.title)) + text.replace("<", "\\u003c") + tail
 
 
-def _track(folder: Path, track: Track) -> dict[str, Any]:
+def _track(track: Track, roll: str) -> dict[str, Any]:
     return {
         "name": track.name,
         "title": track.title,
@@ -62,16 +68,18 @@ def _track(folder: Path, track: Track) -> dict[str, Any]:
         "loudness": track.sound and track.sound.loudness,
         "audioSeconds": track.sound and track.sound.frames / track.sound.rate,
         "files": [(file.name, file.format, file.part, file.bytes) for file in track.files],
-        "notes": _notes(folder, track),
+        "notes": roll,
     }
 
 
-def _notes(folder: Path, track: Track) -> str:
-    """Five bytes a note in base 64: first step (two), pitch, steps held, velocity."""
+def _read(folder: Path, track: Track) -> str:
     midi = track.file("mid", MIX)
-    if midi is None:
-        return ""
+    return "" if midi is None else pack(read_midi(folder / midi.name).piece())
+
+
+def pack(piece: Piece) -> str:
+    """Five bytes a note in base 64: first step (two), pitch, steps held, velocity."""
     packed = bytearray()
-    for note in read_midi(folder / midi.name).piece().notes:
+    for note in piece.notes:
         packed += bytes([*divmod(note.start, 256), note.pitch, min(note.length, 255), note.velocity])
     return base64.b64encode(packed).decode("ascii")
