@@ -96,7 +96,7 @@ def examine() -> Findings:
         _check("render", _render),
         _check("play", _play),
     ]
-    return Findings(_versions(), _audio(), tuple(checks))
+    return Findings(installed_versions(), _audio(), tuple(checks))
 
 
 def _check(name: str, attempt: Callable[[], str]) -> Check:
@@ -113,7 +113,7 @@ def _check(name: str, attempt: Callable[[], str]) -> Check:
 # ------------------------------------------------------------------------------------------------- facts
 
 
-def _versions() -> dict[str, str | None]:
+def installed_versions() -> dict[str, str | None]:
     """What is installed, by the names that a bug report needs."""
     found: dict[str, str | None] = {
         "pianogan-bgm": __version__,

@@ -1,0 +1,171 @@
+"""Every benchmark, one after another: all figures into one JSON file and one Markdown page.
+
+    python benchmarks/run_all.py [-o DIR] [--repeat 3] [--only NAME ...] [--quick]
+
+Each benchmark runs as a program of its own, so that none warms another's caches; what it printed is kept as
+it is, and the numbers of each line are compared over the repeats (least, median, most). Machine and versions
+head both files. A quick run takes minutes and is for seeing whether all of it works; figures for the pages
+want a quiet machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from pianogan_bgm.doctor import installed_versions
+from pianogan_bgm.files import write_atomically
+
+ROOT: Final = Path(__file__).parents[1]
+BENCHMARKS: Final[dict[str, tuple[str, ...]]] = {
+    "generation": ("--pieces", "20", "--runs", "0"),
+    "streaming": ("--seconds", "1"),
+    "frame_time": ("--rounds", "1", "--steps", "120"),
+    "playlist": ("--seconds", "20"),
+}
+"""Names of the programs beside this one, with what makes each quick."""
+NUMBER: Final = re.compile(r"(?<![\w.])[+\-\u2212]?\d[\d,]*(?:\.\d+)?(?![\w.]*\w)")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a benchmark. ``seconds`` include its start; ``lines`` are what it printed."""
+
+    status: int
+    seconds: float
+    lines: tuple[str, ...]
+    errors: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a benchmark, numbers replaced by ``#``; ``spread`` has least, median and most of each."""
+
+    line: str
+    spread: tuple[tuple[float, float, float], ...]
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = parse(argv)
+    results: dict[str, list[Run]] = {}
+    for name in options.only or BENCHMARKS:
+        for turn in range(options.repeat):
+            print(f"{name}, {turn + 1} of {options.repeat}", file=sys.stderr, flush=True)
+            results.setdefault(name, []).append(run(name, BENCHMARKS[name] if options.quick else ()))
+            save(options.output, results, options.quick)  # a run that is interrupted loses nothing before it
+    failed = [name for name, runs in results.items() if any(one.status for one in runs)]
+    print(f"{options.output / 'benchmarks.md'}" + (f"; failed: {', '.join(failed)}" if failed else ""))
+    return 1 if failed else 0
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    there = [name for name in BENCHMARKS if (ROOT / "benchmarks" / f"{name}.py").exists()]
+    parser = argparse.ArgumentParser(description="Every benchmark into one JSON file and one Markdown page.")
+    parser.add_argument("-o", "--output", type=Path, default=Path("build/benchmarks"), metavar="DIR")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each (3)")
+    parser.add_argument("--only", nargs="+", choices=there, help="these alone")
+    parser.add_argument("--quick", action="store_true", help="short runs, to see whether all of it works")
+    return parser.parse_args(argv)
+
+
+def run(name: str, arguments: Sequence[str]) -> Run:
+    """Run a benchmark without sound or screen and keep what it prints."""
+    environment = {"SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy", **os.environ}
+    environment["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *arguments]
+    began = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    seconds = round(time.perf_counter() - began, 1)
+    return Run(done.returncode, seconds, tuple(done.stdout.splitlines()), done.stderr[-4000:])
+
+
+def save(folder: Path, results: dict[str, list[Run]], quick: bool) -> None:
+    """Write ``benchmarks.json`` and ``benchmarks.md``."""
+    head = {**machine(), "quick": quick}
+    table = {
+        "machine": head,
+        "results": {name: [asdict(one) for one in runs] for name, runs in results.items()},
+    }
+    write_atomically(folder / "benchmarks.json", (json.dumps(table, indent=1) + "\n").encode())
+    write_atomically(folder / "benchmarks.md", page(head, results).encode())
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "load before": [round(load, 2) for load in os.getloadavg()] if hasattr(os, "getloadavg") else None,
+        **installed_versions(),
+    }
+
+
+def processor() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or "unknown"
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found[1] if found else platform.processor() or "unknown"
+
+
+def page(head: dict[str, Any], results: dict[str, list[Run]]) -> str:
+    """All results as Markdown, a table for each benchmark."""
+    parts = ["# Benchmarks\n", "| | |\n|---|---|", *(f"| {name} | {value} |" for name, value in head.items())]
+    for name, runs in results.items():
+        seconds = statistics.median(one.seconds for one in runs)
+        parts += [f"\n## `python benchmarks/{name}.py`\n", f"{len(runs)} runs of about {seconds:.0f} s.\n"]
+        parts += [f"**Failed**: {one.errors.splitlines()[-1:]}\n" for one in runs if one.status]
+        parts += ["| what | least / median / most |", "|---|---|"]
+        parts += [f"| {cell(row.line)} | {'; '.join(map(written, row.spread))} |" for row in rows(runs)]
+    return "\n".join(parts) + "\n"
+
+
+def rows(runs: Sequence[Run]) -> list[Row]:
+    """Lines that every run printed alike but for their numbers, in the order of the first run."""
+    tables = [numbers_by_line(one.lines) for one in runs if one.status == 0]
+    if not tables:
+        return []
+    found = []
+    for line, values in tables[0].items():
+        columns = [table[line] for table in tables if len(table.get(line, ())) == len(values)]
+        if values and len(columns) == len(tables):
+            spread = ((min(c), statistics.median(c), max(c)) for c in zip(*columns, strict=True))
+            found.append(Row(line, tuple(spread)))
+    return found
+
+
+def numbers_by_line(lines: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """Each line with ``#`` for its numbers, and those; of lines alike the first counts."""
+    table: dict[str, tuple[float, ...]] = {}
+    for line in lines:
+        numbers = [float(text.replace(",", "").replace("\u2212", "-")) for text in NUMBER.findall(line)]
+        table.setdefault(NUMBER.sub("#", line).strip(), tuple(numbers))
+    return table
+
+
+def cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def written(spread: tuple[float, float, float]) -> str:
+    least, middle, most = (f"{value:g}" for value in spread)
+    return middle if least == most else f"{least} / {middle} / {most}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

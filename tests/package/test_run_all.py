@@ -1,0 +1,54 @@
+"""The collector of benchmarks, on a benchmark that takes no time."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = Path(__file__).parents[2] / "benchmarks" / "run_all.py"
+pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="needs the checkout")
+
+
+@pytest.fixture
+def run_all() -> Any:
+    return runpy.run_path(str(PROGRAM))
+
+
+def test_the_spread_of_each_number_is_told_line_by_line(run_all: Any) -> None:
+    Run = run_all["Run"]
+    runs = [
+        Run(0, 1.0, ("a piece: 9.5 ms, p99 12 ms", f"{count:,} bytes at seed7"), "")
+        for count in (1000, 3000, 2000)
+    ]
+    rows = run_all["rows"](runs)
+    assert [(row.line, row.spread) for row in rows] == [
+        ("a piece: # ms, p99 # ms", ((9.5, 9.5, 9.5), (12.0, 12.0, 12.0))),
+        ("# bytes at seed7", ((1000.0, 2000.0, 3000.0),)),
+    ]
+    text = run_all["page"]({"cores": 2}, {"generation": runs})
+    assert "| # bytes at seed7 | 1000 / 2000 / 3000 |" in text
+    assert "| a piece: # ms, p99 # ms | 9.5; 12 |" in text
+
+
+def test_a_line_that_a_run_lacks_and_a_run_that_failed_are_left_out(run_all: Any) -> None:
+    Run = run_all["Run"]
+    runs = [Run(0, 1.0, ("x 1", "only here 2"), ""), Run(0, 1.0, ("x 3",), ""), Run(1, 1.0, ("x 9",), "boom")]
+    assert [(row.line, row.spread) for row in run_all["rows"](runs)] == [("x #", ((1.0, 2.0, 3.0),))]
+    assert "**Failed**: ['boom']" in run_all["page"]({}, {"generation": runs})
+
+
+def test_files_hold_machine_versions_and_results(run_all: Any, tmp_path: Path) -> None:
+    run_all["save"](tmp_path, {"generation": [run_all["Run"](0, 1.5, ("x 1",), "")]}, True)
+    table = json.loads((tmp_path / "benchmarks.json").read_text(encoding="utf-8"))
+    assert table["machine"].keys() >= {"processor", "cores", "pianogan-bgm", "python", "numpy", "quick"}
+    assert table["results"]["generation"][0]["lines"] == ["x 1"]
+    assert (tmp_path / "benchmarks.md").exists()
+
+
+def test_every_benchmark_of_the_folder_is_run(run_all: Any) -> None:
+    there = {path.stem for path in PROGRAM.parent.glob("*.py")} - {"run_all"}
+    assert there == set(run_all["BENCHMARKS"])
