@@ -30,13 +30,13 @@ from pianogan_bgm.doctor import installed_versions
 from pianogan_bgm.files import write_atomically
 
 ROOT: Final = Path(__file__).parents[1]
-BENCHMARKS: Final[dict[str, tuple[str, ...]]] = {
+QUICK: Final[dict[str, tuple[str, ...]]] = {
     "generation": ("--pieces", "20", "--runs", "0"),
     "streaming": ("--seconds", "1"),
     "frame_time": ("--rounds", "1", "--steps", "120"),
     "playlist": ("--seconds", "20"),
 }
-"""Names of the programs beside this one, with what makes each quick."""
+"""What makes a benchmark quick; one that is not named here is always run in full."""
 NUMBER: Final = re.compile(r"(?<![\w.])[+\-\u2212]?\d[\d,]*(?:\.\d+)?(?![\w.]*\w)")
 
 
@@ -61,22 +61,26 @@ class Row:
 def main(argv: list[str] | None = None) -> int:
     options = parse(argv)
     results: dict[str, list[Run]] = {}
-    for name in options.only or BENCHMARKS:
+    for name in options.only or benchmarks():
         for turn in range(options.repeat):
             print(f"{name}, {turn + 1} of {options.repeat}", file=sys.stderr, flush=True)
-            results.setdefault(name, []).append(run(name, BENCHMARKS[name] if options.quick else ()))
+            results.setdefault(name, []).append(run(name, QUICK.get(name, ()) if options.quick else ()))
             save(options.output, results, options.quick)  # a run that is interrupted loses nothing before it
     failed = [name for name, runs in results.items() if any(one.status for one in runs)]
     print(f"{options.output / 'benchmarks.md'}" + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
 
 
+def benchmarks() -> list[str]:
+    """Names of the programs beside this one."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "run_all")
+
+
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    there = [name for name in BENCHMARKS if (ROOT / "benchmarks" / f"{name}.py").exists()]
     parser = argparse.ArgumentParser(description="Every benchmark into one JSON file and one Markdown page.")
     parser.add_argument("-o", "--output", type=Path, default=Path("build/benchmarks"), metavar="DIR")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each (3)")
-    parser.add_argument("--only", nargs="+", choices=there, help="these alone")
+    parser.add_argument("--only", nargs="+", choices=benchmarks(), help="these alone")
     parser.add_argument("--quick", action="store_true", help="short runs, to see whether all of it works")
     return parser.parse_args(argv)
 
