@@ -1,8 +1,9 @@
 """What the engine shows: exactness, first sound, frame time, cost, reaction, a long soak.
 
-``python benchmarks/streaming.py [exact|first|frame|cost|react|soak] [--seconds S]``; without a name, all of
-them. Each measurement runs in a process of its own. Figures of a busy machine are worth little in
-themselves, so what can be is measured with and without music by turns in one run.
+``python benchmarks/streaming.py [exact|first|frame|calls|turns|cost|react|soak] [--seconds S]
+[--exact-seconds S]``; without a name, all of them. Each measurement runs in a process of its own. Figures of
+a busy machine are worth little in themselves, so what can be is measured with and without music by turns in
+one run, or in processor time.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +163,7 @@ def exact(seconds: float) -> None:
         print(
             f"  {mode:5}  {minutes:5.2f} min  different samples {got['different']}, missing {got['missing']}"
         )
+        print(f"         underruns {got['underruns']}, silent frames {got['silent_frames']}")
         print(f"         { ({k: v for k, v in got.items() if k not in ('mode', 'frames', 'different')}) }")
 
 
@@ -281,15 +284,122 @@ def frame(seconds: float) -> None:
     print(f"  underruns: {got['underruns']}")
 
 
+# --- calls and turns: processor time, which a busy machine disturbs little ------------------------------
+
+
+def calls_child(count: int) -> dict[str, Any]:
+    """Processor time of calls of this thread, each after a pause, as in a game: nothing is in the cache."""
+    open_mixer()
+    from pianogan_bgm import BackgroundMusic, Scene
+
+    scenes = {"a": Scene(piece=dense_piece(1)), "b": Scene(piece=dense_piece(2))}
+    music, chance = BackgroundMusic(dense_piece(), scenes=scenes), random.Random(1)
+    music.play(loops=-1)
+    time.sleep(2.0)
+
+    def change(value: float) -> None:
+        music.intensity = value
+
+    calls: dict[str, Callable[[float], Any]] = {
+        "nothing": lambda value: None,
+        "intensity": change,
+        "duck": music.duck,
+        "stinger": lambda value: music.stinger("coin"),
+        "transition": lambda value: music.transition("ab"[value < 0.5], at="bar", fade_beats=1),
+        "beat_phase": lambda value: music.beat_phase,
+    }
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(count):
+        for name, call in calls.items():
+            time.sleep(chance.uniform(0.01, 0.03))
+            value, start = chance.random(), time.thread_time()
+            call(value)
+            times[name].append((time.thread_time() - start) * 1e3)
+    music.close()
+    return {name: np.percentile(found, [50, 99]).tolist() for name, found in times.items()}
+
+
+def calls(seconds: float) -> None:
+    got = child("calls_child", max(50, round(5 * seconds)))
+    print("calls: processor time of one call of the game's thread, made after a pause")
+    for name, (median, worst) in got.items():
+        print(f"  {name:10}  median {median:.4f} ms, p99 {worst:.4f} ms")
+
+
+def turns_child(times: int) -> dict[str, Any]:
+    """Stretches of processor time without a pause, of what the music's thread does for a command."""
+    from pianogan_bgm import commands as c
+    from pianogan_bgm import turns
+    from pianogan_bgm.conductor import Conductor
+    from pianogan_bgm.engine import Band
+    from pianogan_bgm.stingers import STINGERS
+    from pianogan_bgm.tune import prepare
+
+    stretches: list[float] = []
+    since = time.thread_time()
+
+    def paused(_: float) -> None:
+        nonlocal since
+        stretches.append(time.thread_time() - since)
+        since = time.thread_time()
+
+    turns.perf_counter, turns.sleep = time.thread_time, paused
+    band, chance = Band(RATE), random.Random(1)
+    tune, other = prepare(dense_piece(1)), prepare(dense_piece(2))
+
+    def command(make: Callable[[], c.Command]) -> Callable[[], None]:
+        conductor = Conductor(RATE, band)
+        conductor.send(c.Play(tune, -1), 0)
+        conductor.render(0, 4 * RATE)
+
+        def work() -> None:
+            at = RATE + chance.randrange(RATE)
+            conductor.send(make(), at)
+            conductor.render(at, RATE)
+
+        return work
+
+    pieces = cycle([dense_piece(seed) for seed in range(10)])
+    works: dict[str, Callable[[], Any]] = {
+        "intensity": command(lambda: c.SetIntensity(chance.random())),
+        "tempo": command(lambda: c.SetTempo(chance.uniform(0.8, 1.4))),
+        "stinger": command(lambda: c.PlayFigure(STINGERS["coin"])),
+        "transition": command(lambda: c.Transition(other, "now", 1.0, -1)),
+        "new piece": lambda: prepare(next(pieces)),
+    }
+    result = {}
+    for name, work in works.items():
+        work()  # samples are decoded in C, without the interpreter
+        stretches.clear()
+        whole = []
+        for _ in range(times):
+            turns.be_polite()
+            since = start = time.thread_time()
+            work()
+            paused(0.0)
+            whole.append((time.thread_time() - start) * 1e3)
+        longest = np.percentile(np.array(stretches) * 1e3, [50, 99]).tolist()
+        result[name] = [float(np.median(whole)), *longest]
+    return result
+
+
+def turns(seconds: float) -> None:
+    got = child("turns_child", max(10, round(seconds / 2)))
+    print("turns: work for a command and its stretches without a pause, processor time of the music's thread")
+    for name, (whole, median, worst) in got.items():
+        print(f"  {name:10}  whole {whole:5.1f} ms, stretches: median {median:.2f} ms, p99 {worst:.2f} ms")
+
+
 # --- cost ---------------------------------------------------------------------------------------------
 
 
-def cost_child(seconds: float) -> dict[str, Any]:
+def cost_child(seconds: float, model: bool) -> dict[str, Any]:
     open_mixer()
-    bare = resident()
+    bare, began = resident(), time.perf_counter()
     from pianogan_bgm import BackgroundMusic
 
-    music = BackgroundMusic(dense_piece())
+    music = BackgroundMusic(seed=2026) if model else BackgroundMusic(dense_piece())
+    made = time.perf_counter() - began
 
     def processor(span: float) -> float:
         began, used = time.perf_counter(), time.process_time()
@@ -302,16 +412,21 @@ def cost_child(seconds: float) -> dict[str, Any]:
     playing = processor(seconds)
     added = resident() - bare
     music.close()
-    return {"without": without, "first_lap": first_lap, "playing": playing, "added_mb": added}
+    return {"without": without, "first_lap": first_lap, "playing": playing, "added_mb": added, "made_s": made}
 
 
 def cost(seconds: float) -> None:
-    got = child("cost_child", seconds)
-    print("cost: dense music (8.5 notes a second), 44.1 kHz stereo")
-    print(f"  the mixer alone: {got['without']:.2%} of a core")
-    for name, what in (("first_lap", "a piece never heard before"), ("playing", "a loop")):
-        print(f"  {what}: {got[name] - got['without']:.2%} of a core more")
-    print(f"  memory: {got['added_mb']:.0f} MB more than bare pygame")
+    for model in (False, True):
+        got = child("cost_child", seconds, model)
+        what = (
+            "endless music, composed by the model" if model else "dense music (8.5 notes a second), no model"
+        )
+        print(f"cost: {what}, 44.1 kHz stereo")
+        print(f"  the player is made in {got['made_s']:.2f} s, its imports included")
+        print(f"  the mixer alone: {got['without']:.2%} of a core")
+        for name, span in (("first_lap", "the first 38 s"), ("playing", "after that")):
+            print(f"  {span}: {got[name] - got['without']:.2%} of a core more")
+        print(f"  memory: {got['added_mb']:.0f} MB more than bare pygame")
 
 
 # --- reaction -----------------------------------------------------------------------------------------
@@ -414,6 +529,8 @@ PARTS: dict[str, Callable[[float], None]] = {
     "exact": exact,
     "first": first,
     "frame": frame,
+    "calls": calls,
+    "turns": turns,
     "cost": cost,
     "react": react,
     "soak": soak,
@@ -424,6 +541,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", nargs="*", choices=[*PARTS, []], help="what to measure (everything)")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of each; of the soak, minutes")
+    parser.add_argument("--exact-seconds", type=float, default=180.0, help="length of each mode of exact")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -431,7 +549,7 @@ def main() -> None:
         print(json.dumps(globals()[name](*arguments)))
         return
     for part in options.part or PARTS:
-        PARTS[part](options.seconds)
+        PARTS[part](options.exact_seconds if part == "exact" else options.seconds)
 
 
 if __name__ == "__main__":
