@@ -161,7 +161,7 @@ def _notes(music: Music, wanted: Settings, tags: Tags) -> Iterator[tuple[str, st
                     title=tags.title if part == MIX else f"{tags.title} ({part})",
                     pedal=presses,
                     markers=markers,
-                    program=PROGRAMS[wanted.instrument],
+                    program=PROGRAMS.get(wanted.instrument, 0),
                 )
                 yield kind, part, content
         elif kind == "png":

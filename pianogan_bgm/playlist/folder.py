@@ -35,7 +35,7 @@ from pianogan_bgm.manifest import (
     read_manifest,
     write_manifest,
 )
-from pianogan_bgm.playlist.bake import SOFTWARE, Baked, Order, attribution, bake, prints
+from pianogan_bgm.playlist.bake import SOFTWARE, Baked, Order, attribution, bake, generator_of, prints
 from pianogan_bgm.playlist.choice import Print, choose
 from pianogan_bgm.playlist.page import MOST_TRACKS, write_page
 from pianogan_bgm.playlist.tracks import pieces_for
@@ -88,14 +88,19 @@ def remake(
     """Make a manifest's playlist again in ``folder``; with it the names of files that came otherwise.
 
     ``model``: path or name where it is not the manifest's own. Other files can come of other versions of the
-    libraries that encode sound and pictures; other weights are refused with :class:`PlaylistError`.
+    libraries that encode sound and pictures; other weights are refused with :class:`PlaylistError`. The
+    manifest lies in ``folder`` from the beginning, whole: whatever ends the work, nothing of it is lost.
     """
     old = read_manifest(source)
-    _prepare(folder)
     orders = [
         Order(track.name, old.title, track.seeds, model or track.model, track.weights_sha256, old.settings)
         for track in old.tracks
     ]
+    for name, weights in {(order.model, order.weights_sha256) for order in orders}:
+        generator_of(name, weights)
+    _prepare(folder)
+    with _writing(folder / MANIFEST):
+        write_manifest(old, folder)
     with workers(jobs, cluster) as run:
         new = _work(folder, replace(old, tracks=(), made_with=made_with()), orders, run, old.tracks)
     expected = {file.name: file.sha256 for track in old.tracks for file in track.files}
@@ -176,11 +181,12 @@ def _work(
 ) -> Manifest:
     """Make what is missing of ``orders``, then the manifest, the page and the credits.
 
-    ``known``: tracks whose moods are taken over, for the atlas may be another now.
+    ``known``: the tracks of a manifest that stays as it is until all are made; their moods are taken over,
+    for the atlas may be another now.
     """
     done = _finished(folder, head, orders)
     moods = {track.name: track.moods for track in known}
-    saver = _Saver(folder, head, [order.name for order in orders])
+    saver = _Saver(folder, head, [order.name for order in orders], only_at_the_end=bool(known))
     todo = [order for order in orders if order.name not in done]
     on_page = {order.name for order in orders[:MOST_TRACKS]}
     rolls: dict[str, str] = {}
@@ -196,7 +202,7 @@ def _work(
                 bar.update()
     except BaseException:
         with contextlib.suppress(PlaylistError):
-            saver.save(done)
+            saver.in_between(done)
         rest = "; the same command goes on from there" if len(done) < len(orders) else ""
         tqdm.write(f"{folder}: {len(done)} of {len(orders)} tracks are whole{rest}", file=sys.stderr)
         raise
@@ -233,12 +239,17 @@ def _write(folder: Path, baked: Baked) -> None:
 class _Saver:
     """Writes the manifest of what is done, in the order asked for; not so often that it costs time."""
 
-    def __init__(self, folder: Path, head: Manifest, names: Sequence[str]) -> None:
+    def __init__(self, folder: Path, head: Manifest, names: Sequence[str], *, only_at_the_end: bool) -> None:
         self._folder, self._head, self._names = folder, head, names
+        self._only_at_the_end = only_at_the_end
         self._saved, self._cost = time.monotonic(), 0.05
 
     def now_and_then(self, done: Mapping[str, Track]) -> None:
         if time.monotonic() - self._saved > _SAVE_SHARE * self._cost:
+            self.in_between(done)
+
+    def in_between(self, done: Mapping[str, Track]) -> None:
+        if not self._only_at_the_end:
             self.save(done)
 
     def save(self, done: Mapping[str, Track]) -> Manifest | None:

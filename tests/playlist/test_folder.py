@@ -175,7 +175,7 @@ def test_other_weights_are_refused(full: Path, tmp_path: Path, capsys: pytest.Ca
     again = ["playlist", "--from", str(full), "--model", str(other), "-o", str(tmp_path / "again")]
     assert cli.main(again) == 1
     assert "compose other notes" in capsys.readouterr().err
-    assert list((tmp_path / "again").iterdir()) == []
+    assert not (tmp_path / "again").exists()
 
 
 def test_files_that_differ_are_told_when_made_again(
@@ -188,6 +188,31 @@ def test_files_that_differ_are_told_when_made_again(
     write_manifest(replace(manifest, tracks=tracks), tmp_path)
     assert cli.main(["playlist", "--from", str(tmp_path), "--model", str(model)]) == 1
     assert "tiny-1.mid: not the bytes that the manifest says" in capsys.readouterr().out
+
+
+def test_a_manifest_loses_no_track_when_making_it_again_is_stopped(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(model, tmp_path, "--seeds", "1-3", "--formats", "mid") == 0
+    before = contents(tmp_path)
+    for path in tmp_path.glob("*.mid"):
+        path.unlink()
+    real = folder_module.bake
+
+    def stopped(order: folder_module.Order) -> folder_module.Baked:
+        if order.name == "tiny-2":
+            raise KeyboardInterrupt
+        return real(order)
+
+    again = ["playlist", "--from", str(tmp_path), "--model", str(model)]
+    monkeypatch.setattr(folder_module, "bake", stopped)
+    assert cli.main(again) == 130
+    assert (tmp_path / MANIFEST).read_bytes() == before[MANIFEST]
+    monkeypatch.setattr(folder_module, "bake", real)
+    made = counted(monkeypatch)
+    assert cli.main(again) == 0
+    assert made == ["tiny-2", "tiny-3"]
+    assert contents(tmp_path) == before
 
 
 def test_verify_names_what_is_missing_longer_or_changed(
