@@ -176,7 +176,7 @@ class Mixdown:
     def render(self, at: int, frames: int, mixes: Sequence[tuple[int, Mix]]) -> Block:
         """Frames ``at`` to ``at + frames``, limited; ``mixes`` says from which frame which gains hold."""
         out = np.zeros((frames, 2), dtype=np.float32)
-        for bus in in_turns(sorted(self._buses)):
+        for bus in sorted(self._buses):
             gain = _join(bus, at, frames, mixes)
             if isinstance(gain, float):
                 if gain == 0.0:
@@ -188,7 +188,7 @@ class Mixdown:
 
     def _spread(self, bus: Bus, at: int, out: Block, gain: np.float32 | Block) -> None:
         frames = len(out)
-        for place in range(at // GRID, (at + frames - 1) // GRID + 1):
+        for place in in_turns(range(at // GRID, (at + frames - 1) // GRID + 1)):
             block = self._block(bus, place)
             if block is None:
                 continue
