@@ -16,6 +16,7 @@ from bench import Bench, logged  # noqa: E402  # after the checks that they are 
 from small import STUDIO, weights  # noqa: E402
 
 from training.config import parse  # noqa: E402
+from training.keep import main as keep  # noqa: E402
 from training.runs import Run, load_matching, load_variables  # noqa: E402
 
 
@@ -94,6 +95,34 @@ def test_a_run_starts_from_another_ones_weights(bench: Bench, tmp_path: Path) ->
     told = json.loads((tmp_path / "second" / "run.json").read_text("utf-8"))
     assert told["vae_init"]["from"].endswith("vae-best.npz")
     assert told["vae_init"]["new"] == []
+
+
+def test_what_is_kept_of_a_run_is_enough_to_start_another(bench: Bench, tmp_path: Path) -> None:
+    assert keep([str(bench.whole), "-o", str(tmp_path / "kept")]) == 0
+    config = tmp_path / "next.toml"
+    still = STUDIO.replace("steps = 8", "steps = 0").replace("steps = 5", "steps = 0")
+    config.write_text(f'init_from = "{(tmp_path / "kept").as_posix()}"\n{still}', encoding="utf-8")
+    assert bench.train(tmp_path / "next", config=config) == 0
+    for stage, groups in (
+        ("vae", {"encoder": "encoder", "decoder": "decoder"}),
+        ("gan", {"composer": "average"}),
+    ):
+        first = weights(bench.whole / "checkpoints" / f"{stage}-best.npz")
+        second = weights(tmp_path / "next" / "checkpoints" / f"{stage}-best.npz")
+        for name, array in second.items():
+            group, _, rest = name.partition("/")
+            if group in groups:
+                half = first[f"{groups[group]}/{rest}"].astype(np.float16)
+                np.testing.assert_array_equal(array, half.astype(np.float32), err_msg=name)
+
+
+def test_nothing_is_kept_of_a_run_that_is_not_far_enough(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = bench.copy(bench.in_vae, "begun")
+    (run / "checkpoints" / "vae-best.npz").unlink(missing_ok=True)
+    assert keep([str(run), "-o", str(tmp_path / "kept")]) == 2
+    assert "vae-best.npz is missing" in capsys.readouterr().err
 
 
 class Still:

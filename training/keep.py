@@ -1,0 +1,65 @@
+"""Keep what a run has learnt in a few megabytes: ``python -m training.keep RUN -o DIR``.
+
+The folder can be named by a later run's ``init_from``: it holds the weights of encoder, decoder and averaged
+composer as float16, without critics and optimisers, which find their way again in a few hundred steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from pianogan_bgm.files import write_atomically
+
+KEPT = {
+    "vae": {"encoder": "encoder", "decoder": "decoder"},
+    "gan": {"average": "composer"},
+}
+"""By stage: groups of variables in the run's checkpoint, and their names in what is kept."""
+
+
+def keep(run: Path, folder: Path) -> None:
+    """Write ``folder/checkpoints/{vae,gan}-best.npz`` and ``folder/origin.json`` from the run's best weights.
+
+    Raises ``FileNotFoundError`` where a stage has no best checkpoint yet.
+    """
+    (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+    origin = {"run": json.loads((run / "run.json").read_text(encoding="utf-8")), "steps": {}}
+    for stage, groups in KEPT.items():
+        path = run / "checkpoints" / f"{stage}-best.npz"
+        with np.load(path, allow_pickle=False) as arrays:
+            meta = json.loads(bytes(arrays["__meta__"]).decode())
+            weights = {
+                f"{groups[group]}/{rest}": arrays[name].astype(np.float16)
+                for name in arrays.files
+                for group, _, rest in [name.partition("/")]
+                if group in groups
+            }
+        origin["steps"][stage] = meta["step"]
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **weights)
+        write_atomically(folder / "checkpoints" / path.name, buffer.getvalue())
+    write_atomically(folder / "origin.json", (json.dumps(origin, indent=2) + "\n").encode())
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line; exit status 2 where the run is not far enough."""
+    parser = argparse.ArgumentParser(prog="python -m training.keep", description=__doc__)
+    parser.add_argument("run", type=Path, help="run folder of training.train")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder to write")
+    args = parser.parse_args(argv)
+    try:
+        keep(args.run, args.output)
+    except FileNotFoundError as error:
+        print(f"{args.run}: no best weights of both stages yet: {error.filename} is missing", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
