@@ -54,8 +54,8 @@ class GanConfig:
     ema: float = 0.998
     r1: float = 0.1
     r1_every: int = 16
-    listener: float = 0.0
-    moments: float = 0.3
+    listener: float = 0.6
+    moments: float = 1.5
     bank: int = 20000
 
 

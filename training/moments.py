@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
+from training.distribution import mean_over_replicas
+
 LAGS: Final = (0, 1, 2, 4, 8, 16, 32)
 """Distances in beats at which codes are compared."""
 SMALLEST_DEVIATION: Final = 0.3
@@ -57,6 +59,6 @@ def mismatch(codes: Any, real: Any, used: Any) -> Any:
     for each code.
     """
     codes = codes * used
-    shared = ops.mean(codes, axis=0)
-    together = ops.mean(ops.sum((covariances(codes) - real) ** 2, axis=(1, 2)))
+    shared = mean_over_replicas(ops.mean(codes, axis=0))
+    together = ops.mean(ops.sum((mean_over_replicas(covariances(codes)) - real) ** 2, axis=(1, 2)))
     return (ops.mean(ops.sum(shared**2, axis=-1)) + together) / ops.sum(used)

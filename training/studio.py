@@ -165,8 +165,12 @@ class Critic(keras.Model):  # type: ignore[misc]  # keras is untyped
         super().__init__(**kwargs)
         sizes = (1, 3, 5, 5, 5)
         self.convs = [TimeConv(width, size, name=f"conv{i}") for i, size in enumerate(sizes)]
-        self.heads = [keras.layers.Dense(1, dtype="float32", name=f"head{i}") for i in range(1, len(sizes))]
-        self.whole = keras.layers.Dense(1, dtype="float32", name="whole")
+        # no bias: only the difference of a real and a made sample's answers counts
+        self.heads = [
+            keras.layers.Dense(1, use_bias=False, dtype="float32", name=f"head{i}")
+            for i in range(1, len(sizes))
+        ]
+        self.whole = keras.layers.Dense(1, use_bias=False, dtype="float32", name="whole")
 
     def call(self, x: Any) -> Any:
         """``(n, 75, channels)`` to five arrays of logits, ``(n, beats of the scale)`` and ``(n, 1)``."""
@@ -189,7 +193,7 @@ class Listener(keras.Model):  # type: ignore[misc]  # keras is untyped
         super().__init__(**kwargs)
         self.first = keras.layers.Dense(width, name="first")
         self.second = keras.layers.Dense(width, name="second")
-        self.answer = keras.layers.Dense(1, dtype="float32", name="answer")
+        self.answer = keras.layers.Dense(1, use_bias=False, dtype="float32", name="answer")
 
     def call(self, x: Any) -> Any:
         """``(n, summaries)`` to ``(n, 1)``."""

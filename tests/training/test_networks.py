@@ -107,7 +107,8 @@ def test_composer_turns_latents_into_codes_of_every_beat() -> None:
 
 def test_critic_answers_every_beat_at_four_scales_and_the_whole() -> None:
     codes = noise(4, BEATS, 5)
-    answers = Critic(8)(view(*Decoder(8, 1, velocity=True)(codes)))
+    typical = np.zeros(8, np.float32), np.ones(8, np.float32)
+    answers = Critic(8)(view(*Decoder(8, 1, velocity=True)(codes), typical))
     assert [tuple(a.shape) for a in answers] == [(4, 75), (4, 38), (4, 19), (4, 10), (4, 1)]
 
 
