@@ -10,12 +10,25 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, get_args
 
 from pianogan_bgm.errors import ModelDamaged
+from pianogan_bgm.json_rules import (
+    A_HASH,
+    A_MODEL_NAME,
+    A_TEXT,
+    A_TRUTH,
+    AN_OBJECT,
+    Rule,
+    is_text,
+    matching,
+    short,
+    without_twins,
+    wrong_key,
+    wrong_value,
+)
 from pianogan_bgm.piece import TEMPO_RANGE
 from pianogan_bgm.roll import ROLL, Convention, RollSpec
 
@@ -24,7 +37,6 @@ LATENT_SIZE: Final = 14
 MAX_CARD_BYTES: Final = 1 << 18
 MAX_WEIGHTS_BYTES: Final = 1 << 26
 """64 MiB: the largest weights that are opened at all (the original network at full width has 60 MB)."""
-LONGEST_TEXT: Final = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +93,7 @@ class ModelCard:
         if len(data) > MAX_CARD_BYTES:
             raise ModelDamaged(f"{where}: a card has at most {MAX_CARD_BYTES} bytes; got {len(data)} or more")
         try:
-            table = json.loads(data.decode("utf-8"), object_pairs_hook=_without_twins)
+            table = json.loads(data.decode("utf-8"), object_pairs_hook=without_twins)
         except (ValueError, RecursionError) as error:
             raise ModelDamaged(f"{where}: not a JSON card: {error}") from error
         return cls.from_table(table, where)
@@ -93,15 +105,9 @@ class ModelCard:
             raise ModelDamaged(f"{where}: a card is a JSON object; got {type(table).__name__}")
         spec = table.get("spec")
         if type(spec) is not int or spec != SPEC_VERSION:  # first: a newer card may well have other keys
-            raise ModelDamaged(f"{where}: spec must be {SPEC_VERSION}; got {_short(spec)}")
-        names = [field.name for field in fields(cls)]
-        if missing := [name for name in names if name not in table]:
-            raise ModelDamaged(f"{where}: the key {missing[0]!r} is missing")
-        if unknown := sorted(set(table) - set(names)):
-            raise ModelDamaged(f"{where}: unknown key {unknown[0]!r}")
-        for name, (expected, holds) in _RULES.items():
-            if not holds(table[name]):
-                raise ModelDamaged(f"{where}: {name} must be {expected}; got {_short(table[name])}")
+            raise ModelDamaged(f"{where}: spec must be {SPEC_VERSION}; got {short(spec)}")
+        if problem := wrong_key(table, [field.name for field in fields(cls)]) or wrong_value(table, _RULES):
+            raise ModelDamaged(f"{where}: {problem}")
         values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in table.items()}
         return cls(**values)
 
@@ -114,65 +120,42 @@ class ModelCard:
             raise ModelDamaged(f"{where}: weights_sha256 is {self.weights_sha256}; the file's is {digest}")
 
 
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) != len(pairs):
-        raise ValueError("a key stands twice")
-    return table
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
 def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _text(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT and value.isprintable()
-
-
-def _matches(pattern: str) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
-
-
 def _texts(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(_text(line) for line in value)
+    return isinstance(value, list | tuple) and all(is_text(line) for line in value)
 
 
 def _metrics(value: Any) -> bool:
-    return isinstance(value, dict) and all(_text(key) and _number(v) for key, v in value.items())
+    return isinstance(value, dict) and all(is_text(key) and _number(v) for key, v in value.items())
 
 
 _ROLL: Final = (ROLL.lowest, ROLL.pitches, ROLL.steps)
-_A_TEXT: Final = (f"printable text of 1 to {LONGEST_TEXT} characters", _text)
-_A_TRUTH: Final = ("true or false", lambda value: isinstance(value, bool))
-_A_HASH: Final = "64 hexadecimal digits"
-_RULES: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
-    "name": ("1 to 64 letters, digits, - _ .", _matches(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")),
-    "version": _A_TEXT,
-    "summary": _A_TEXT,
+_RULES: Final[Mapping[str, Rule]] = {
+    "name": A_MODEL_NAME,
+    "version": A_TEXT,
+    "summary": A_TEXT,
     "convention": (f"one of {get_args(Convention)}", lambda value: value in get_args(Convention)),
     "roll": (str(list(_ROLL)), lambda value: isinstance(value, list | tuple) and tuple(value) == _ROLL),
     "latent": (str(LATENT_SIZE), lambda value: type(value) is int and value == LATENT_SIZE),
-    "has_velocity": _A_TRUTH,
+    "has_velocity": A_TRUTH,
     "tempo": (
         f"{TEMPO_RANGE[0]:g} to {TEMPO_RANGE[1]:g}",
         lambda value: _number(value) and TEMPO_RANGE[0] <= value <= TEMPO_RANGE[1],
     ),
-    "training_data": _A_TEXT,
-    "data_licence": _A_TEXT,
-    "output_licence": _A_TEXT,
-    "may_sell": _A_TRUTH,
+    "training_data": A_TEXT,
+    "data_licence": A_TEXT,
+    "output_licence": A_TEXT,
+    "may_sell": A_TRUTH,
     "attribution": ("a list of printable lines", _texts),
-    "revision": _A_TEXT,
-    "config": ("an object", lambda value: isinstance(value, dict)),
-    "data_sha256": (f"{_A_HASH} or empty", _matches(r"([0-9a-f]{64})?")),
-    "protocol": _A_TEXT,
+    "revision": A_TEXT,
+    "config": AN_OBJECT,
+    "data_sha256": matching(f"{A_HASH[0]} or empty", r"([0-9a-f]{64})?"),
+    "protocol": A_TEXT,
     "metrics": ("an object of finite numbers", _metrics),
-    "weights_sha256": (_A_HASH, _matches(r"[0-9a-f]{64}")),
+    "weights_sha256": A_HASH,
     "weights_bytes": (
         f"1 to {MAX_WEIGHTS_BYTES}",
         lambda value: type(value) is int and 1 <= value <= MAX_WEIGHTS_BYTES,

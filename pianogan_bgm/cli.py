@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -143,9 +143,14 @@ def formats(text: str) -> tuple[str, ...]:
     """Option value: file endings with commas between, such as ``mid,png``; each once."""
     from pianogan_bgm.generate import WRITERS
 
+    return some_of(text, WRITERS)
+
+
+def some_of(text: str, known: Collection[str]) -> tuple[str, ...]:
+    """Words with commas between, each once and in small letters, all of them ``known``."""
     wanted = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
-    if unknown := [part for part in wanted if part not in WRITERS]:
-        raise argparse.ArgumentTypeError(f"expected some of {','.join(WRITERS)}; got {unknown[0]!r}")
+    if unknown := [part for part in wanted if part not in known]:
+        raise argparse.ArgumentTypeError(f"expected some of {','.join(known)}; got {unknown[0]!r}")
     return wanted
 
 

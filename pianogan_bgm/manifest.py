@@ -11,15 +11,31 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from pianogan_bgm.cards import LATENT_SIZE, LONGEST_TEXT
+from pianogan_bgm.cards import LATENT_SIZE
 from pianogan_bgm.errors import PlaylistError
 from pianogan_bgm.files import write_atomically
 from pianogan_bgm.instruments import NAMES, RATES
+from pianogan_bgm.json_rules import (
+    A_HASH,
+    A_MODEL_NAME,
+    A_TEXT,
+    A_TRUTH,
+    AN_OBJECT,
+    Rule,
+    matching,
+    or_null,
+    real,
+    short,
+    whole,
+    without_twins,
+    wrong_key,
+    wrong_value,
+)
 from pianogan_bgm.latents import SEED_LIMIT
 from pianogan_bgm.notes import MAX_STEPS, STEPS_PER_BEAT
 from pianogan_bgm.piece import MAX_BEATS_PER_BAR, TEMPO_RANGE
@@ -171,7 +187,7 @@ class Manifest:
         if len(data) > MAX_BYTES:
             raise PlaylistError(f"{where}: a manifest has at most {MAX_BYTES} bytes; got more")
         try:
-            table = json.loads(data.decode("utf-8"), object_pairs_hook=_without_twins)
+            table = json.loads(data.decode("utf-8"), object_pairs_hook=without_twins)
         except (ValueError, RecursionError) as error:
             raise PlaylistError(f"{where}: not a playlist in JSON: {error}") from error
         return _manifest(table, where)
@@ -207,7 +223,6 @@ def write_manifest(manifest: Manifest, folder: str | os.PathLike[str]) -> Path:
 
 # ------------------------------------------------------------------------------------------------ rules
 
-_Rule = tuple[str, Callable[[Any], bool]]
 _SHORTEST_HEAD: Final = ("format", "version")
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names that mean devices on Windows, with any ending."""
@@ -227,7 +242,7 @@ def _manifest(table: Any, where: str) -> Manifest:
     if not isinstance(table, dict):
         raise PlaylistError(f"{where}: a playlist is a JSON object; got {type(table).__name__}")
     if table.get("format") != "pianogan-bgm playlist" or table.get("version") != VERSION:
-        got = f"{_short(table.get('format'))}, {_short(table.get('version'))}"
+        got = f"{short(table.get('format'))}, {short(table.get('version'))}"
         raise PlaylistError(f"{where}: expected a 'pianogan-bgm playlist' of version {VERSION}; got {got}")
     values = {name: value for name, value in table.items() if name not in _SHORTEST_HEAD}
     values = _checked(Manifest, values, _MANIFEST, where)
@@ -257,26 +272,21 @@ def _track(table: Any, where: str) -> Track:
 def _file(table: Any, where: str) -> TrackFile:
     file = _make(TrackFile, table, _FILE, where)
     if not file.name.endswith(f".{file.format}"):
-        raise PlaylistError(f"{where}: name must end in .{file.format}; got {_short(file.name)}")
+        raise PlaylistError(f"{where}: name must end in .{file.format}; got {short(file.name)}")
     return file
 
 
-def _make(kind: type[_Data], table: Any, rules: Mapping[str, _Rule], where: str) -> _Data:
+def _make(kind: type[_Data], table: Any, rules: Mapping[str, Rule], where: str) -> _Data:
     return kind(**_checked(kind, table, rules, where))
 
 
-def _checked(kind: Any, table: Any, rules: Mapping[str, _Rule], where: str) -> dict[str, Any]:
+def _checked(kind: Any, table: Any, rules: Mapping[str, Rule], where: str) -> dict[str, Any]:
     """The values of a JSON object with just the keys of ``kind``, lists turned into tuples."""
     if not isinstance(table, dict):
-        raise PlaylistError(f"{where}: expected a JSON object; got {_short(table)}")
+        raise PlaylistError(f"{where}: expected a JSON object; got {short(table)}")
     names = [field.name for field in fields(kind)]
-    if missing := [name for name in names if name not in table]:
-        raise PlaylistError(f"{where}: the key {missing[0]!r} is missing")
-    if unknown := sorted(set(table) - set(names)):
-        raise PlaylistError(f"{where}: unknown key {_short(unknown[0])}")
-    for name, (expected, holds) in rules.items():
-        if not holds(table[name]):
-            raise PlaylistError(f"{where}: {name} must be {expected}; got {_short(table[name])}")
+    if problem := wrong_key(table, names) or wrong_value(table, rules):
+        raise PlaylistError(f"{where}: {problem}")
     return {name: _frozen(table[name]) for name in names}
 
 
@@ -293,123 +303,84 @@ def _no_twins(names: list[str], what: str, where: str) -> None:
         seen.add(name.lower())
 
 
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) != len(pairs):
-        raise ValueError("a key stands twice")
-    return table
-
-
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _whole(low: int, high: int) -> _Rule:
-    return f"a whole number, {low} to {high}", lambda value: type(value) is int and low <= value <= high
-
-
-def _real(low: float, high: float) -> _Rule:
-    def holds(value: Any) -> bool:
-        return type(value) in (int, float) and low <= value <= high
-
-    return f"a number, {low:g} to {high:g}", holds
-
-
-def _or_null(rule: _Rule) -> _Rule:
-    return f"{rule[0]}, or null", lambda value: value is None or rule[1](value)
-
-
-def _one_of(*names: str) -> _Rule:
+def _one_of(*names: str) -> Rule:
     return f"one of {', '.join(names)}", lambda value: isinstance(value, str) and value in names
 
 
-def _list(rule: _Rule, least: int, most: int) -> _Rule:
+def _list(rule: Rule, least: int, most: int) -> Rule:
     def holds(value: Any) -> bool:
         return isinstance(value, list) and least <= len(value) <= most and all(map(rule[1], value))
 
     return f"a list of {least} to {most}, each {rule[0]}", holds
 
 
-def _matching(expected: str, pattern: str) -> _Rule:
-    return expected, lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+_A_NAME: Final[Rule] = ("a plain file name: 1 to 120 letters, digits, - _ .", is_plain_name)
+_A_KEY: Final = matching("a key such as Eb major", r"[A-G][b#]? (major|minor)")
+_A_WISHED_KEY: Final = matching("a key such as Eb major, or a note", r"[A-G][b#]?( (major|minor))?")
+_BEATS: Final = real(0, MAX_STEPS / STEPS_PER_BEAT)
+_FRAMES: Final = whole(0, 2**40)
+_ONE_LATENT: Final = _list(real(-1e38, 1e38), LATENT_SIZE, LATENT_SIZE)
 
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT and value.isprintable()
-
-
-_A_TEXT: Final[_Rule] = (f"printable text of 1 to {LONGEST_TEXT} characters", _is_text)
-_A_TRUTH: Final[_Rule] = ("true or false", lambda value: isinstance(value, bool))
-_A_NAME: Final[_Rule] = ("a plain file name: 1 to 120 letters, digits, - _ .", is_plain_name)
-_AN_OBJECT: Final[_Rule] = ("an object", lambda value: isinstance(value, dict))
-_A_HASH: Final = _matching("64 hexadecimal digits", r"[0-9a-f]{64}")
-_A_KEY: Final = _matching("a key such as Eb major", r"[A-G][b#]? (major|minor)")
-_A_WISHED_KEY: Final = _matching("a key such as Eb major, or a note", r"[A-G][b#]?( (major|minor))?")
-_BEATS: Final = _real(0, MAX_STEPS / STEPS_PER_BEAT)
-_FRAMES: Final = _whole(0, 2**40)
-_ONE_LATENT: Final = _list(_real(-1e38, 1e38), LATENT_SIZE, LATENT_SIZE)
-
-_MANIFEST: Final[Mapping[str, _Rule]] = {
-    "title": _A_TEXT,
-    "made_with": _A_TEXT,
-    "licence": _A_TEXT,
-    "may_sell": _A_TRUTH,
-    "attribution": _list(_A_TEXT, 0, 1000),
-    "settings": _AN_OBJECT,
-    "tracks": _list(_AN_OBJECT, 1, MAX_TRACKS),
+_MANIFEST: Final[Mapping[str, Rule]] = {
+    "title": A_TEXT,
+    "made_with": A_TEXT,
+    "licence": A_TEXT,
+    "may_sell": A_TRUTH,
+    "attribution": _list(A_TEXT, 0, 1000),
+    "settings": AN_OBJECT,
+    "tracks": _list(AN_OBJECT, 1, MAX_TRACKS),
 }
-_SETTINGS: Final[Mapping[str, _Rule]] = {
+_SETTINGS: Final[Mapping[str, Rule]] = {
     "formats": _list(_one_of(*FORMATS), 1, len(FORMATS)),
     "instrument": _one_of(*NAMES),
-    "rate": _whole(*RATES),
-    "loop": _A_TRUTH,
-    "stems": _A_TRUTH,
-    "loudness": _or_null(_real(*LOUDNESS_RANGE)),
-    "tempo": _or_null(_real(*TEMPO_RANGE)),
-    "key": _or_null(_A_WISHED_KEY),
-    "minutes": _or_null(_real(0.1, MAX_MINUTES)),
-    "mood": _or_null(_matching("a mood's name", r"[a-z]{1,40}")),
-    "distance": _real(0, 1),
+    "rate": whole(*RATES),
+    "loop": A_TRUTH,
+    "stems": A_TRUTH,
+    "loudness": or_null(real(*LOUDNESS_RANGE)),
+    "tempo": or_null(real(*TEMPO_RANGE)),
+    "key": or_null(_A_WISHED_KEY),
+    "minutes": or_null(real(0.1, MAX_MINUTES)),
+    "mood": or_null(matching("a mood's name", r"[a-z]{1,40}")),
+    "distance": real(0, 1),
 }
-_TRACK: Final[Mapping[str, _Rule]] = {
+_TRACK: Final[Mapping[str, Rule]] = {
     "name": _A_NAME,
-    "title": _A_TEXT,
-    "model": _matching("1 to 64 letters, digits, - _ .", r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"),
-    "weights_sha256": _A_HASH,
-    "seeds": _list(_whole(0, SEED_LIMIT - 1), 1, MAX_SEEDS),
+    "title": A_TEXT,
+    "model": A_MODEL_NAME,
+    "weights_sha256": A_HASH,
+    "seeds": _list(whole(0, SEED_LIMIT - 1), 1, MAX_SEEDS),
     "latents": _list(_ONE_LATENT, 1, MAX_SEEDS),
     "key": _A_KEY,
-    "transposed": _list(_whole(-127, 127), 1, MAX_SEEDS),
-    "tempo": _real(*TEMPO_RANGE),
-    "beats_per_bar": _whole(1, MAX_BEATS_PER_BAR),
-    "bars": _whole(0, MAX_STEPS),
+    "transposed": _list(whole(-127, 127), 1, MAX_SEEDS),
+    "tempo": real(*TEMPO_RANGE),
+    "beats_per_bar": whole(1, MAX_BEATS_PER_BAR),
+    "bars": whole(0, MAX_STEPS),
     "beats": _BEATS,
-    "loop": _AN_OBJECT,
-    "moods": _list(_matching("a mood's name", r"[a-z]{1,40}"), 0, 100),
-    "sound": _or_null(_AN_OBJECT),
-    "licence": _A_TEXT,
-    "files": _list(_AN_OBJECT, 0, len(FORMATS) * (1 + len(STEMS))),
+    "loop": AN_OBJECT,
+    "moods": _list(matching("a mood's name", r"[a-z]{1,40}"), 0, 100),
+    "sound": or_null(AN_OBJECT),
+    "licence": A_TEXT,
+    "files": _list(AN_OBJECT, 0, len(FORMATS) * (1 + len(STEMS))),
 }
-_LOOP: Final[Mapping[str, _Rule]] = {"start_beat": _BEATS, "end_beat": _BEATS}
-_SOUND: Final[Mapping[str, _Rule]] = {
-    "rate": _whole(*RATES),
+_LOOP: Final[Mapping[str, Rule]] = {"start_beat": _BEATS, "end_beat": _BEATS}
+_SOUND: Final[Mapping[str, Rule]] = {
+    "rate": whole(*RATES),
     "frames": _FRAMES,
     "loop_start": _FRAMES,
     "loop_frames": _FRAMES,
-    "loudness": _or_null(_real(-200, 20)),
-    "peak": _real(0, 1),
+    "loudness": or_null(real(-200, 20)),
+    "peak": real(0, 1),
 }
-_FILE: Final[Mapping[str, _Rule]] = {
+_FILE: Final[Mapping[str, Rule]] = {
     "name": _A_NAME,
     "format": _one_of(*FORMATS),
     "part": _one_of(MIX, *STEMS),
-    "bytes": _whole(0, 2**40),
-    "sha256": _A_HASH,
+    "bytes": whole(0, 2**40),
+    "sha256": A_HASH,
 }
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Final
 
 from pianogan_bgm import commands as c
 from pianogan_bgm.checks import TEMPO_FACTORS
 from pianogan_bgm.composer import Composer, piece_to_json, source_from_json
 from pianogan_bgm.conductor import Place
 from pianogan_bgm.errors import InvalidLatent, InvalidNote, InvalidSetting
+from pianogan_bgm.json_rules import A_TRUTH, AN_OBJECT, Rule, or_null, real, short, whole, wrong_value
 from pianogan_bgm.notes import MAX_STEPS
 from pianogan_bgm.piece import MAX_BEATS_PER_BAR, TEMPO_RANGE
 from pianogan_bgm.scenes import MOODS
 from pianogan_bgm.state import Deck
 
 SAVE_VERSION: Final = 1
-_Rule: TypeAlias = tuple[str, Callable[[Any], bool]]
-"""What a value must be, in words and as a test."""
+_ECHO: Final = 60
+"""Characters of a wrong value that an error shows."""
 
 
 def save_place(place: Place, composer: Composer) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def check_save(table: Any) -> dict[str, Any]:
     Raises :class:`InvalidSetting`, which names the entry.
     """
     if not isinstance(table, dict) or table.get("version") != SAVE_VERSION:
-        raise InvalidSetting(f"expected a saved state of version {SAVE_VERSION}; got {_short(table)}")
+        raise InvalidSetting(f"expected a saved state of version {SAVE_VERSION}; got {short(table, _ECHO)}")
     _check("the save", table, _PLAYING if "piece" in table else _IDLE)
     _check("the save's settings", table["settings"], _SETTINGS)
     if "piece" in table:
@@ -78,61 +79,38 @@ def _check_piece(where: str, table: Any) -> None:
         raise InvalidSetting(f"{where} cannot be played: {error}") from error
 
 
-def _check(where: str, table: Any, rules: Mapping[str, _Rule]) -> None:
+def _check(where: str, table: Any, rules: Mapping[str, Rule]) -> None:
     """Raise :class:`InvalidSetting` unless ``table`` has just the keys of ``rules``, with such values."""
     if not isinstance(table, dict):
-        raise InvalidSetting(f"{where} must be an object; got {_short(table)}")
+        raise InvalidSetting(f"{where} must be an object; got {short(table, _ECHO)}")
     if wrong := set(table) ^ set(rules):
         name = min(wrong, key=str)
         problem = "is missing" if name in rules else "is unknown"
-        raise InvalidSetting(f"{where}: {_short(name)} {problem}")
-    for name, (expected, holds) in rules.items():
-        if not holds(table[name]):
-            raise InvalidSetting(f"{where}: {name} must be {expected}; got {_short(table[name])}")
+        raise InvalidSetting(f"{where}: {short(name, _ECHO)} {problem}")
+    if wrong_one := wrong_value(table, rules, _ECHO):
+        raise InvalidSetting(f"{where}: {wrong_one}")
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _whole(low: int, high: int) -> _Rule:
-    return f"a whole number, {low} to {high}", lambda value: type(value) is int and low <= value <= high
-
-
-def _real(low: float, high: float) -> _Rule:
-    def holds(value: Any) -> bool:
-        return type(value) in (int, float) and low <= value <= high
-
-    return f"a number, {low:g} to {high:g}", holds
-
-
-def _or_null(rule: _Rule) -> _Rule:
-    return f"{rule[0]}, or null", lambda value: value is None or rule[1](value)
-
-
-def _of(kind: type, expected: str) -> _Rule:
+def _of(kind: type, expected: str) -> Rule:
     return expected, lambda value: isinstance(value, kind)
 
 
-_LOOPS: Final = _whole(-1, 2**31)
-_SHIFT: Final = _whole(-48, 48)
-_STEP: Final = _whole(0, MAX_STEPS)
+_LOOPS: Final = whole(-1, 2**31)
+_SHIFT: Final = whole(-48, 48)
+_STEP: Final = whole(0, MAX_STEPS)
 _LIST: Final = _of(list, "a list")
-_OBJECT: Final = _of(dict, "an object")
-_TRUTH: Final = _of(bool, "true or false")
-_TEXT: Final = _or_null(_of(str, "a text"))
+_TEXT: Final = or_null(_of(str, "a text"))
 _MOOD: Final = (
     f"null or one of {', '.join(sorted(MOODS))}",
     lambda value: value is None or (isinstance(value, str) and value in MOODS),
 )
 _SEEDS: Final = (
     "a list of seeds",
-    lambda value: isinstance(value, list) and all(map(_whole(0, 2**64 - 1)[1], value)),
+    lambda value: isinstance(value, list) and all(map(whole(0, 2**64 - 1)[1], value)),
 )
 _LATENT: Final = (
     "null or a list of numbers",
-    lambda value: value is None or (isinstance(value, list) and all(map(_real(-1e3, 1e3)[1], value))),
+    lambda value: value is None or (isinstance(value, list) and all(map(real(-1e3, 1e3)[1], value))),
 )
 _ROWS: Final = (
     "a list of [start, pitch, length, velocity]",
@@ -146,20 +124,20 @@ _NAMES: Final = (
     lambda value: isinstance(value, dict) and all(isinstance(name, str) for name in value.values()),
 )
 _IDLE: Final = {
-    "version": _whole(SAVE_VERSION, SAVE_VERSION),
-    "settings": _OBJECT,
+    "version": whole(SAVE_VERSION, SAVE_VERSION),
+    "settings": AN_OBJECT,
     "scene_asked": _TEXT,
-    "ducked": _real(0.0, 1.0),
+    "ducked": real(0.0, 1.0),
 }
 _PLAYING: Final = {
     **_IDLE,
-    "piece": _OBJECT,
-    "step": _real(0.0, float(MAX_STEPS)),
+    "piece": AN_OBJECT,
+    "step": real(0.0, float(MAX_STEPS)),
     "loops": _LOOPS,
     "shift": _SHIFT,
     "scene": _TEXT,
     "mood": _MOOD,
-    "endless": _TRUTH,
+    "endless": A_TRUTH,
     "queue": _LIST,
     "held": _LIST,
     "recent": _SEEDS,
@@ -167,20 +145,20 @@ _PLAYING: Final = {
 _SETTINGS: Final = {
     "mood": _MOOD,
     "instrument": _NAMES,
-    "intensity": _real(0.0, 1.0),
-    "tempo": _real(*TEMPO_FACTORS),
-    "transpose": _whole(-24, 24),
-    "volume": _real(0.0, 1.0),
+    "intensity": real(0.0, 1.0),
+    "tempo": real(*TEMPO_FACTORS),
+    "transpose": whole(-24, 24),
+    "volume": real(0.0, 1.0),
 }
-_QUEUED: Final = {"piece": _OBJECT, "loops": _LOOPS, "related": _TRUTH}
-_HELD: Final = {"piece": _OBJECT, "step": _STEP, "loops": _LOOPS, "shift": _SHIFT, "scene": _TEXT}
-_SEED: Final = {"seed": _whole(0, 2**64 - 1), "model": _of(str, "a text")}
+_QUEUED: Final = {"piece": AN_OBJECT, "loops": _LOOPS, "related": A_TRUTH}
+_HELD: Final = {"piece": AN_OBJECT, "step": _STEP, "loops": _LOOPS, "shift": _SHIFT, "scene": _TEXT}
+_SEED: Final = {"seed": whole(0, 2**64 - 1), "model": _of(str, "a text")}
 _PIECE: Final = {
-    "steps": _whole(1, MAX_STEPS),
-    "tempo": _real(*TEMPO_RANGE),
-    "beats_per_bar": _whole(1, MAX_BEATS_PER_BAR),
-    "has_dynamics": _TRUTH,
-    "seed": _or_null(_whole(0, 2**64 - 1)),
+    "steps": whole(1, MAX_STEPS),
+    "tempo": real(*TEMPO_RANGE),
+    "beats_per_bar": whole(1, MAX_BEATS_PER_BAR),
+    "has_dynamics": A_TRUTH,
+    "seed": or_null(whole(0, 2**64 - 1)),
     "model": _TEXT,
     "licence": _TEXT,
     "latent": _LATENT,

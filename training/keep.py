@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pianogan_bgm.files import write_atomically
+from training.runs import read_meta
 
 KEPT = {
     "vae": {"encoder": "encoder", "decoder": "decoder"},
@@ -33,14 +34,14 @@ def keep(run: Path, folder: Path) -> None:
     for stage, groups in KEPT.items():
         path = run / "checkpoints" / f"{stage}-best.npz"
         with np.load(path, allow_pickle=False) as arrays:
-            meta = json.loads(bytes(arrays["__meta__"]).decode())
+            step = read_meta(arrays)["step"]
             weights = {
                 f"{groups[group]}/{rest}": arrays[name].astype(np.float16)
                 for name in arrays.files
                 for group, _, rest in [name.partition("/")]
                 if group in groups
             }
-        origin["steps"][stage] = meta["step"]
+        origin["steps"][stage] = step
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **weights)
         write_atomically(folder / "checkpoints" / path.name, buffer.getvalue())

@@ -13,6 +13,8 @@ from typing import Any, Final
 import numpy as np
 from keras import ops
 
+from pianogan_bgm.notes import STEPS_PER_BEAT
+
 LAGS: Final = (1, 2, 3, 4, 6, 8, 12, 16)
 """Distances in beats: metres of two, three and four beats, and bars up to four of them apart."""
 SURROUNDINGS: Final = (4, 16)
@@ -25,7 +27,7 @@ def relations(struck: Any, sounding: Any) -> Any:
 
     A similarity to a beat before the first is 0.
     """
-    beats, steps, keys = struck.shape[1], 4, struck.shape[2] // 4
+    beats, steps, keys = struck.shape[1], STEPS_PER_BEAT, struck.shape[2] // STEPS_PER_BEAT
     rhythm = ops.sum(ops.reshape(struck, (-1, beats, steps, keys)), axis=-1)
     keys_sounding = ops.sum(ops.reshape(sounding, (-1, beats, steps, keys)), axis=2)
     octaves = -(-keys // 12)
@@ -39,13 +41,20 @@ def relations(struck: Any, sounding: Any) -> Any:
     return ops.concatenate(channels, axis=-1)
 
 
+def cosines(plane: Any, floor: float) -> Any:
+    """Cosine of every beat with every other: ``(n, 75, c)`` to ``(n, 75, 75)``.
+
+    ``floor``: added to each beat's squared length, so that near silence is like nothing.
+    """
+    unit = plane / ops.sqrt(ops.sum(plane**2, axis=-1, keepdims=True) + floor)
+    return ops.matmul(unit, ops.transpose(unit, (0, 2, 1)))
+
+
 def _likeness(plane: Any) -> Any:
     """Cosine of each beat with those :data:`LAGS` beats before: ``(n, 75, c)`` to ``(n, 75, lags)``.
 
     A product of all beats with all, of which most is thrown away: far quicker than lag by lag.
     """
-    unit = plane / ops.sqrt(ops.sum(plane**2, axis=-1, keepdims=True) + 0.1)
-    cosines = ops.matmul(unit, ops.transpose(unit, (0, 2, 1)))
     beats = plane.shape[1]
     before = np.stack([np.eye(beats, k=-lag, dtype=np.float32) for lag in LAGS], axis=-1)
-    return ops.einsum("nts,tsl->ntl", cosines, ops.convert_to_tensor(before))
+    return ops.einsum("nts,tsl->ntl", cosines(plane, 0.1), ops.convert_to_tensor(before))

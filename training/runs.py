@@ -184,7 +184,12 @@ def load_variables(path: Path, variables: Mapping[str, Any]) -> dict[str, Any]:
                 raise ValueError(f"{path}: {name} must have shape {tuple(variable.shape)}; got {got}")
         for name, variable in variables.items():
             variable.assign(arrays[name])
-        meta: dict[str, Any] = json.loads(bytes(arrays["__meta__"]).decode())
+        return read_meta(arrays)
+
+
+def read_meta(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The meta data of an open checkpoint: step, best score, state of the stage."""
+    meta: dict[str, Any] = json.loads(bytes(arrays["__meta__"]).decode())
     return meta
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from keras import ops
 from training.calibrate import strike_bias
 from training.config import Config, load
 from training.moments import Moments
-from training.runs import load_variables, named
+from training.runs import load_variables, named, read_meta
 from training.studio import BEATS, LATENT, Composer, Decision, Decoder
 from training.studio_stages import copy_variables, generate_odds
 
@@ -53,7 +52,7 @@ def load_generator(run: Path, dtype: str = "float64") -> StudioGenerator:
     config = load(run / "config.toml")
     best = run / "checkpoints" / "gan-best.npz"
     with np.load(best, allow_pickle=False) as arrays:
-        state = json.loads(bytes(arrays["__meta__"]).decode())["state"]
+        state = read_meta(arrays)["state"]
     with np.load(run / "checkpoints" / "vae-best.npz", allow_pickle=False) as arrays:
         velocity = any(name.startswith("decoder/") and "velocities" in name for name in arrays)
     moments = Moments(*(np.asarray(row, np.float32) for row in state["moments"]))

@@ -14,9 +14,9 @@ from keras import ops
 
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.roll import ROLL
+from training.relations import LAGS, cosines
 from training.studio import BEATS, KEYS
 
-LAGS: Final = (1, 2, 3, 4, 6, 8, 12, 16)
 BANDS: Final = 11
 SEGMENTS: Final = 5
 GROOVE_LAGS: Final = (1, 2, 3, 4, 8)
@@ -120,8 +120,7 @@ def _recurrence(struck: Any, sounding: Any) -> Any:
     apart = ops.convert_to_tensor(_apart())
     rows = []
     for vectors in (beats, chroma):
-        unit = vectors / ops.sqrt(ops.sum(vectors**2, axis=-1, keepdims=True) + 0.05)
-        likeness = ops.matmul(unit, ops.transpose(unit, (0, 2, 1)))
+        likeness = cosines(vectors, 0.05)
         rows.append(ops.matmul(ops.reshape(likeness, (-1, BEATS * BEATS)), apart))
         last = BEATS - STRETCH + 1
         stretches = sum(likeness[:, i : last + i, i : last + i] for i in range(STRETCH)) / STRETCH

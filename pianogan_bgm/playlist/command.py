@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any, Final
 
+from pianogan_bgm.cli import some_of
 from pianogan_bgm.errors import PlaylistError
 from pianogan_bgm.instruments import NAMES, RATES
 from pianogan_bgm.manifest import FORMATS, LOUDNESS_RANGE, MAX_MINUTES, Settings
@@ -198,7 +199,4 @@ def _jobs(text: str) -> int:
 
 
 def _formats(text: str) -> tuple[str, ...]:
-    wanted = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
-    if unknown := [part for part in wanted if part not in FORMATS]:
-        raise argparse.ArgumentTypeError(f"expected some of {','.join(FORMATS)}; got {unknown[0]!r}")
-    return ("mid", *(kind for kind in wanted if kind != "mid"))
+    return ("mid", *(kind for kind in some_of(text, FORMATS) if kind != "mid"))
