@@ -1,13 +1,14 @@
-"""The threshold of the decision layer, so that a model strikes as many notes as its data.
+"""The thresholds of the decision layer, so that a model strikes and holds as much as its data.
 
-A soft decoder hedges between places a note might stand. One bias on all strikes, found by bisection, makes
-the mean number of notes a piece equal to the data's. A bias for each key and for holding, matched to the
-rates of each register, was tried first and is worse: it forces notes into cells that the network knows to be
-silent (docs/experiments.md).
+A soft decoder hedges between places a note might stand. Two biases, found by bisection in turns, make the
+number of notes and the number of sounding cells the data's: one on strikes, one on holding what was struck.
+A bias for each key, matched to the rates of each register, was tried first and is worse: it forces notes into
+cells that the network knows to be silent (docs/experiments.md).
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,35 +17,72 @@ import numpy.typing as npt
 from pianogan_bgm.roll import ROLL, SOUNDING_BYTE, STRUCK_BYTE, Cells
 from training.studio import KEYS
 
-LIMIT: Final = 2.0
-HALVINGS: Final = 12
+LIMIT: Final = 3.0
+HALVINGS: Final = 10
+ROUNDS: Final = 3
 
 
-def mean_notes(cells: Cells) -> float:
-    """Notes a piece of real music, codec bytes ``(n, 106, 300)``; a held first column is one."""
-    keys = cells[:, :KEYS]
-    cut = (keys[:, :, 0] >= SOUNDING_BYTE) & (keys[:, :, 0] < STRUCK_BYTE)
-    return float(((keys >= STRUCK_BYTE).sum() + cut.sum()) / len(cells))
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """Notes and sounding cells of a piece, on average."""
+
+    notes: float
+    sounding: float
+
+    @classmethod
+    def of(cls, cells: Cells) -> Amounts:
+        """Of real music, codec bytes ``(n, 106, 300)``; a held first column is a note of its own."""
+        keys = cells[:, :KEYS]
+        cut = (keys[:, :, 0] >= SOUNDING_BYTE) & (keys[:, :, 0] < STRUCK_BYTE)
+        notes = (keys >= STRUCK_BYTE).sum() + cut.sum()
+        return cls(float(notes / len(cells)), float((keys >= SOUNDING_BYTE).sum() / len(cells)))
+
+    def table(self) -> dict[str, float]:
+        """For JSON."""
+        return asdict(self)
 
 
-def strike_bias(odds: npt.NDArray[Any], notes: float) -> float:
-    """The bias, within ±2, at which log-odds ``(n, 75, 2, 352)`` decode to ``notes`` notes a piece."""
-    held = np.asarray(odds[:, :, 0], np.float32).reshape(-1, ROLL.steps, KEYS)
-    struck = np.asarray(odds[:, :, 1], np.float32).reshape(-1, ROLL.steps, KEYS)
-    margin = struck - np.maximum(held, 0.0)
+@dataclass(frozen=True, slots=True)
+class Biases:
+    """What is added to the log-odds of striking and of holding before they are compared with silence."""
+
+    strike: float = 0.0
+    hold: float = 0.0
+
+
+def calibrated(odds: npt.NDArray[Any], wanted: Amounts) -> Biases:
+    """The biases, each within ±3, at which log-odds ``(n, 75, 2, 352)`` decode to the ``wanted`` amounts."""
+    held = np.ascontiguousarray(odds[:, :, 0], np.float32).reshape(-1, ROLL.steps, KEYS)
+    struck = np.ascontiguousarray(odds[:, :, 1], np.float32).reshape(-1, ROLL.steps, KEYS)
+    strike = hold = 0.0
+    for _ in range(ROUNDS):
+        strike = _bisect(
+            lambda bias, hold=hold: _strikes(held, struck, bias, hold).sum(), wanted.notes * len(held)
+        )
+        hold = _bisect(
+            lambda bias, strike=strike: _sounding(held, struck, strike, bias), wanted.sounding * len(held)
+        )
+    return Biases(strike, hold)
+
+
+def _bisect(count: Any, wanted: float) -> float:
     low, high = -LIMIT, LIMIT
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        if _count(margin + middle > 0.0, held > 0.0) > notes * len(held):
-            high = middle
-        else:
-            low = middle
+        low, high = (low, middle) if count(middle) > wanted else (middle, high)
     return (low + high) / 2
 
 
-def _count(strikes: npt.NDArray[np.bool_], holds: npt.NDArray[np.bool_]) -> int:
-    """Notes as :class:`training.studio.Decision` makes them: strikes, and holds after silence."""
-    sounding = strikes | holds
-    orphans = sounding & ~strikes
-    orphans[:, 1:] &= ~sounding[:, :-1]
-    return int(strikes.sum() + orphans.sum())
+def _strikes(held: Any, struck: Any, strike: float, hold: float) -> npt.NDArray[np.bool_]:
+    return np.asarray(struck + strike > np.maximum(held + hold, 0.0))
+
+
+def _sounding(held: Any, struck: Any, strike: float, hold: float) -> int:
+    """Sounding cells as :class:`training.studio.Decision` makes them."""
+    strikes, holds = _strikes(held, struck, strike, hold), held + hold > 0.0
+    now = np.zeros_like(strikes[:, 0])
+    total = 0
+    for step in range(ROLL.steps):
+        now = strikes[:, step] | (now & holds[:, step])
+        total += int(now.sum())
+    return total

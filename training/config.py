@@ -18,45 +18,43 @@ class InvalidConfig(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class VaeConfig:
-    """The beat-wise autoencoder (``studio``, first stage).
+    """The autoencoder of beats and the composer as its prior (``studio``, first stage).
 
     ``width``: channels of encoder and decoder. ``codes``: latent numbers a beat. ``blocks``: residual blocks
-    of the decoder. ``kl_weight``: what a nat of latent rate costs, beside a nat of reconstruction.
+    of the decoder. ``composer``, ``hidden``: width of the composer's memory and of its other layers.
+    ``kl_weight``: what a nat of rate, beyond what the composer expects, costs beside a nat of reconstruction.
     """
 
     width: int = 256
     codes: int = 40
     blocks: int = 3
-    steps: int = 4000
+    composer: int = 256
+    hidden: int = 192
+    steps: int = 6000
     batch: int = 32
-    learning_rate: float = 2e-3
-    kl_weight: float = 0.5
+    learning_rate: float = 1e-3
+    kl_weight: float = 1.0
     velocity_weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class GanConfig:
-    """The generator on top of the frozen decoder (``studio``, second stage).
+    """The generator against the critic (``studio``, third stage).
 
-    ``width``: channels of the generator. ``critic_width``: of the discriminator. ``ema``: decay of the
-    averaged generator. ``r1``: weight of the lazy slope penalties, taken every ``r1_every`` steps. ``bank``:
-    training windows kept in memory, decoded, as real samples. ``listener``: weight of the
-    discriminator of whole-piece summaries beside the critic's answers; 0 leaves it out. ``moments``:
-    weight of the distance from the moments of real codes (:mod:`training.moments`).
+    ``critic_width``: channels of the discriminator. ``ema``: decay of the averaged generator. ``r1``: weight
+    of the lazy slope penalties, taken every ``r1_every`` steps. ``anchor``: weight of a nat of the first
+    stage's loss, which goes on beside the critic's answers.
     """
 
-    width: int = 160
     critic_width: int = 128
-    steps: int = 10000
+    steps: int = 3000
     batch: int = 32
-    learning_rate: float = 2e-4
-    critic_ratio: float = 2.0
-    ema: float = 0.998
+    learning_rate: float = 4e-5
+    critic_ratio: float = 8.0
+    ema: float = 0.995
     r1: float = 0.1
     r1_every: int = 16
-    listener: float = 0.6
-    moments: float = 1.5
-    bank: int = 20000
+    anchor: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,22 +81,6 @@ def share(array: Any) -> Any:
     return tf.ensure_shape(part, (samples // replicas, *array.shape[1:]))
 
 
-def mean_over_replicas(array: Any) -> Any:
-    """Mean of an array that each replica has computed from its share; on one device the array itself.
-
-    For losses of a whole batch's statistics: differentiable, so that the mean of the replicas' gradients is
-    the gradient on one device.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return array
-    import tensorflow as tf
-
-    # replicas run in threads of their own, which do not inherit what :func:`current` looks at
-    if not tf.distribute.has_strategy():
-        return array
-    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, array)
-
-
 def _strategy(kind: str) -> Any:
     if kind == "none":
         return None

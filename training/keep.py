@@ -1,7 +1,7 @@
 """Keep what a run has learnt in a few megabytes: ``python -m training.keep RUN -o DIR``.
 
-The folder can be named by a later run's ``init_from``: it holds the weights of encoder, decoder and averaged
-composer as float16, without critics and optimisers, which find their way again in a few hundred steps.
+The folder can be named by a later run's ``init_from``: it holds the weights of the first stage and of the
+averaged generator as float16, without critics and optimisers, which find their way again in a few hundred steps.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pianogan_bgm.files import write_atomically
 from training.runs import read_meta
 
 KEPT = {
-    "vae": {"encoder": "encoder", "decoder": "decoder"},
-    "gan": {"average": "composer"},
+    "vae": {"encoder": "encoder", "decoder": "decoder", "composer": "composer"},
+    "gan": {"average_composer": "composer", "average_decoder": "decoder"},
 }
 """By stage: groups of variables in the run's checkpoint, and their names in what is kept."""
 

@@ -1,15 +1,15 @@
-"""The ``studio`` networks: a beat-wise autoencoder, a generator in its latent space, a patch-wise critic.
+"""The ``studio`` networks: an autoencoder of beats, a composer of their codes, a critic of the pieces.
 
 ::
 
     cells (106, 300) ─ pack ─▶ beats (75, 1056) ─ Encoder ─▶ codes (75, c) ─ Decoder ─▶ odds
     latent (14) ─ Composer ─▶ codes (75, c) ─ Decoder ─▶ odds ─ Decision ─▶ roll (106, 300, 1)
-                                                 └▶ features ─ Critic ─▶ real or made, beat by beat
+                                                   └▶ states ─ Critic ─▶ real or made, beat by beat
 
 Each cell is silent, held or struck (log-odds of the latter two against silence), with a velocity where it
-is struck. The critic
-judges through the decoder's own features (Projected GANs, Sauer et al. 2021), with an answer for every
-beat at four scales and one for the whole piece (patch-wise as in Isola et al. 2017).
+is struck. The generator, composer and decoder, is judged by a critic that looks through the encoder's
+features (Projected GANs, Sauer et al. 2021), with an answer for every beat at four scales and one for the
+whole piece (patch-wise as in Isola et al. 2017).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from keras import ops
 
 from pianogan_bgm.notes import DEFAULT_VELOCITY, STEPS_PER_BEAT, VELOCITY_LEVELS, velocity_to_level
 from pianogan_bgm.roll import HELD_BYTE, ROLL, STRUCK_BYTE
-from training.layers import Norm, Residual, TimeConv, leaky, standardise
+from training.layers import Residual, TimeConv, leaky
 from training.relations import relations
 
 LATENT: Final = 14
@@ -50,7 +50,7 @@ def pack(cells: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArr
 
 
 class Encoder(keras.Model):  # type: ignore[misc]  # keras is untyped
-    """States and velocities of a piece to the mean and log-variance of its codes, ``(n, 75, codes)`` each."""
+    """States and velocities of a piece to the mean and log-deviation of its codes, ``(n, 75, codes)`` each."""
 
     def __init__(self, width: int, codes: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -59,18 +59,62 @@ class Encoder(keras.Model):  # type: ignore[misc]  # keras is untyped
         self.exit = TimeConv(2 * codes, 1, name="exit")
 
     def call(self, beats: Any) -> Any:
-        """``(n, 75, 1056)`` to mean and log-variance, float32."""
+        """``(n, 75, 1056)`` to mean and logarithm of the deviation, float32."""
+        mean, spread = ops.split(ops.cast(self.exit(self.features(beats)), "float32"), 2, axis=-1)
+        return mean, 0.5 * ops.clip(spread, -8.0, 2.0)
+
+    def features(self, beats: Any) -> Any:
+        """The last hidden layer, ``(n, 75, width)``: what the network has learnt to see in music."""
         x = self.entry(beats)
         for block in self.blocks:
             x = block(x)
-        mean, spread = ops.split(ops.cast(self.exit(leaky(x)), "float32"), 2, axis=-1)
-        return mean, ops.clip(spread, -8.0, 4.0)
+        return leaky(x)
 
 
 def encoder_input(states: Any, velocities: Any) -> Any:
     """Held, struck and velocity planes of each beat side by side, float32 ``(n, 75, 1056)``."""
     planes = [states == HELD, states == STRUCK, velocities]
     return ops.concatenate([ops.cast(plane, "float32") for plane in planes], axis=-1)
+
+
+def one_hot(states: Any) -> Any:
+    """States ``(n, 75, 352)`` as held and struck planes of 0 and 1, float32 ``(n, 75, 2, 352)``."""
+    return ops.stack([ops.cast(states == state, "float32") for state in (HELD, STRUCK)], axis=2)
+
+
+def decide(held: Any, struck: Any) -> tuple[Any, Any]:
+    """Log-odds over time ``(n, 300, keys)`` to which cells are struck and which sound, booleans.
+
+    A cell is struck where that is likelier than holding and than silence. A struck cell sounds on for as long
+    as holding is likelier than silence: nothing is held that was not struck.
+    """
+    strikes = struck > ops.maximum(held, ops.zeros_like(held))
+    sounding, holds = strikes, held > ops.zeros_like(held)
+    apart = 1
+    while apart < held.shape[1]:  # doubling the reach each time (Hillis & Steele 1986)
+        nothing = ops.zeros_like(sounding[:, :apart])
+        sounding = ops.logical_or(
+            sounding,
+            ops.logical_and(holds, ops.concatenate([nothing, sounding[:, :-apart]], axis=1)),
+        )
+        holds = ops.logical_and(holds, ops.concatenate([nothing, holds[:, :-apart]], axis=1))
+        apart *= 2
+    return strikes, sounding
+
+
+def over_time(odds: Any) -> tuple[Any, Any]:
+    """Log-odds ``(n, 75, 2, 352)`` of held and of struck cells by step and key, ``(n, 300, 88)`` each."""
+    held, struck = (ops.reshape(odds[:, :, i], (-1, ROLL.steps, KEYS)) for i in range(2))
+    return held, struck
+
+
+def firm(odds: Any) -> Any:
+    """Log-odds ``(n, 75, 2, 352)`` to planes of 0 and 1; gradients are those of the probabilities."""
+    soft = ops.exp(odds - log_total(odds[:, :, 0], odds[:, :, 1])[:, :, None])
+    strikes, sounding = decide(*over_time(odds))
+    holds = ops.logical_and(sounding, ops.logical_not(strikes))
+    planes = [ops.reshape(ops.cast(plane, "float32"), (-1, BEATS, CELLS)) for plane in (holds, strikes)]
+    return soft + ops.stop_gradient(ops.stack(planes, axis=2) - soft)
 
 
 class Decoder(keras.Model):  # type: ignore[misc]  # keras is untyped
@@ -109,53 +153,15 @@ def log_total(held: Any, struck: Any) -> Any:
     return ops.softplus(held + ops.softplus(struck - held))
 
 
-class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
-    """The generator proper: a latent ``(n, 14)`` to standardised codes ``(n, 75, codes)``.
+def view(states: Any, velocities: Any, features: Any) -> Any:
+    """What the critic sees: held and struck planes (with loudness), relations, the encoder's features.
 
-    Ten coarse moments grow to 80 beats through three doublings; at each the mapped latent scales and shifts
-    the normalised features (modulation as in StyleGAN, Karras et al. 2019). Cropped to 75.
+    ``states``: held and struck as 0 or 1, float ``(n, 75, 2, 352)``. ``velocities``: ``(n, 75, 352)`` in 0–1,
+    or None. ``features``: standardised, ``(n, 75, width)``.
     """
-
-    def __init__(self, width: int, codes: int, mapped: int = 128, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        dtype = self.dtype_policy
-        self.width = width
-        self.map1 = keras.layers.Dense(mapped, name="map1", dtype=dtype)
-        self.map2 = keras.layers.Dense(mapped, name="map2", dtype=dtype)
-        self.base = keras.layers.Dense(10 * width, name="base", dtype=dtype)
-        self.wide = [TimeConv(width, 5, name=f"wide{i}", dtype=dtype) for i in range(3)]
-        self.near = [TimeConv(width, 3, name=f"near{i}", dtype=dtype) for i in range(3)]
-        self.styles = [keras.layers.Dense(2 * width, name=f"style{i}", dtype=dtype) for i in range(3)]
-        self.norm = Norm(name="norm", dtype=dtype)
-        self.exit = TimeConv(codes, 1, name="exit", dtype=dtype)
-
-    def call(self, latent: Any) -> Any:
-        """``(n, 14)`` to ``(n, 75, codes)``."""
-        mapped = leaky(self.map2(leaky(self.map1(latent))))
-        x = ops.reshape(self.base(mapped), (-1, 10, self.width))
-        for wide, near, style in zip(self.wide, self.near, self.styles, strict=True):
-            x = ops.repeat(x, 2, axis=1)
-            scale, shift = ops.split(style(mapped)[:, None], 2, axis=-1)
-            inner = standardise(leaky(wide(x))) * (1.0 + scale) + shift
-            x = x + near(leaky(inner))
-        return self.exit(self.norm(x))[:, 2 : 2 + BEATS]
-
-
-def view(features: Any, odds: Any, velocities: Any, typical: tuple[Any, Any]) -> Any:
-    """What the critic sees: soft held and struck planes (with loudness), relations, the decoder's features.
-
-    ``typical``: mean and deviation of each feature over real music, ``(width,)`` each. As they are, features
-    are far from zero, and a critic would spend its first thousand steps on that.
-    """
-    weight = ops.exp(1.5 * ops.clip(ops.cast(odds, "float32"), -12.0, 12.0))
-    held, struck = weight[:, :, 0], weight[:, :, 1]
-    share = 1.0 / (1.0 + held + struck)
-    planes = [held * share, struck * share]
-    if velocities is not None:
-        planes.append(planes[1] * ops.cast(velocities, "float32"))
-    related = 2.0 * relations(planes[1], planes[0] + planes[1])
-    centred = 0.5 * (ops.cast(features, "float32") - typical[0]) / typical[1]
-    return ops.concatenate([*planes, related, centred], axis=-1)
+    held, struck = states[:, :, 0], states[:, :, 1]
+    planes = [held, struck] if velocities is None else [held, struck, struck * velocities]
+    return ops.concatenate([*planes, 2.0 * relations(struck, held + struck), 0.5 * features], axis=-1)
 
 
 class Critic(keras.Model):  # type: ignore[misc]  # keras is untyped
@@ -186,23 +192,6 @@ class Critic(keras.Model):  # type: ignore[misc]  # keras is untyped
         return [*answers, self.whole(ops.reshape(x, (x.shape[0] or -1, x.shape[1] * x.shape[2])))]
 
 
-class Listener(keras.Model):  # type: ignore[misc]  # keras is untyped
-    """A second discriminator, of standardised summaries (:mod:`training.summary`): one logit a piece."""
-
-    def __init__(self, width: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.first = keras.layers.Dense(width, name="first")
-        self.second = keras.layers.Dense(width, name="second")
-        self.answer = keras.layers.Dense(1, use_bias=False, dtype="float32", name="answer")
-
-    def call(self, x: Any) -> Any:
-        """``(n, summaries)`` to ``(n, 1)``."""
-        x = leaky(self.first(x))
-        strangeness = spread(x[:, None])[:, 0]
-        x = leaky(self.second(ops.concatenate([x, ops.cast(strangeness, x.dtype)], axis=-1)))
-        return self.answer(x)
-
-
 def spread(x: Any, group: int = 4) -> Any:
     """Minibatch standard deviation (Karras et al. 2018) as a channel: ``(n, t, c)`` to ``(n, t, 1)``.
 
@@ -217,25 +206,21 @@ def spread(x: Any, group: int = 4) -> Any:
 
 
 class Decision(keras.layers.Layer):  # type: ignore[misc]  # keras is untyped
-    """Log-odds and velocities to codec values, ``(n, 106, 300, 1)``.
+    """Log-odds and velocities to codec values, ``(n, 106, 300, 1)``, as :func:`decide` decides.
 
-    A cell is struck where ``struck - max(0, held)`` exceeds minus ``bias``, else held where ``held`` is
-    positive; a held cell after a silent one is struck, for every note has a beginning. Values are the codec's
-    own, far from its thresholds. ``bias`` is set after training (:mod:`training.calibrate`).
+    ``strike`` and ``hold`` are added to the log-odds; they are set after training
+    (:mod:`training.calibrate`). Values are the codec's own, far from its thresholds.
     """
 
-    def __init__(self, bias: float = 0.0, **kwargs: Any) -> None:
+    def __init__(self, strike: float = 0.0, hold: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.bias = bias
+        self.strike, self.hold = strike, hold
 
     def call(self, odds: Any, velocities: Any = None) -> Any:
         """``odds`` (n, 75, 2, 352), ``velocities`` (n, 75, 352) in 0–1 or None."""
         dtype = self.compute_dtype
-        held, struck = (ops.reshape(odds[:, :, i], (-1, ROLL.steps, KEYS)) for i in range(2))
-        strikes = struck - ops.maximum(held, ops.cast(0.0, dtype)) + ops.cast(self.bias, dtype) > 0.0
-        sounding = ops.logical_or(strikes, held > 0.0)
-        before = ops.pad(sounding[:, :-1], ((0, 0), (1, 0), (0, 0)))
-        strikes = ops.logical_or(strikes, ops.logical_and(sounding, ops.logical_not(before)))
+        held, struck = over_time(odds)
+        strikes, sounding = decide(held + ops.cast(self.hold, dtype), struck + ops.cast(self.strike, dtype))
         if velocities is None:
             level = float(velocity_to_level(DEFAULT_VELOCITY))
             high = ops.cast((STRUCK_BYTE + level + 0.5) / 256.0, dtype)

@@ -7,14 +7,13 @@ from typing import Any, Final
 
 import keras
 import numpy as np
-from keras import ops
 
-from training.calibrate import strike_bias
+from training.calibrate import Amounts, calibrated
+from training.composer import Composer
 from training.config import Config, load
-from training.moments import Moments
-from training.runs import load_variables, named, read_meta
-from training.studio import BEATS, LATENT, Composer, Decision, Decoder
-from training.studio_stages import copy_variables, generate_odds
+from training.runs import load_variables, named
+from training.studio import LATENT, Decision, Decoder
+from training.studio_vae import composed_odds, state_of
 
 CALIBRATION_LATENTS: Final = 1024
 CALIBRATION_SEED: Final = 20260
@@ -23,50 +22,46 @@ CALIBRATION_SEED: Final = 20260
 class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
     """Composer, decoder and decision in one pass: ``(n, 14)`` to a roll ``(n, 106, 300, 1)`` float32."""
 
-    def __init__(self, config: Config, moments: Moments, *, velocity: bool, **kwargs: Any) -> None:
+    def __init__(self, config: Config, root: Any, *, velocity: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        dtype = self.dtype_policy
-        self.moments = moments
-        self.composer = Composer(config.gan.width, config.vae.codes, name="composer", dtype=dtype)
-        self.decoder = Decoder(
-            config.vae.width, config.vae.blocks, velocity=velocity, name="decoder", dtype=dtype
-        )
+        dtype, v = self.dtype_policy, config.vae
+        self.composer = Composer(v.composer, v.hidden, v.codes, root, name="composer", dtype=dtype)
+        self.composer.build()
+        self.decoder = Decoder(v.width, v.blocks, velocity=velocity, name="decoder", dtype=dtype)
         self.decision = Decision(dtype=dtype)
-        self.decoder(self.composer(np.zeros((1, LATENT), np.float32)))
+        self(np.zeros((1, LATENT), np.float32))
 
     def call(self, latent: Any) -> Any:
         """``(n, 14)`` float32, standard normal, to codec values."""
-        dtype = self.compute_dtype
-        codes = self.composer(ops.cast(latent, dtype))
-        scaled = codes * ops.cast(self.moments.deviation, dtype) + ops.cast(self.moments.mean, dtype)
-        _, odds, velocities = self.decoder(scaled)
+        _, odds, velocities = self.decoder(self.composer(latent))
         return self.decision(odds, velocities)
 
 
 def load_generator(run: Path, dtype: str = "float64") -> StudioGenerator:
-    """The run's best averaged composer and its decoder, weights rounded to float16, threshold calibrated.
+    """The run's best averaged generator, weights rounded to float16, thresholds calibrated.
 
-    ``dtype``: what it computes in. The threshold comes from fixed latents and the training set's note count,
+    ``dtype``: what it computes in. The thresholds come from fixed latents and the training set's amounts,
     which the checkpoint carries, so two loads of one run are the same network.
     """
     config = load(run / "config.toml")
     best = run / "checkpoints" / "gan-best.npz"
+    state = state_of(best)
     with np.load(best, allow_pickle=False) as arrays:
-        state = read_meta(arrays)["state"]
-    with np.load(run / "checkpoints" / "vae-best.npz", allow_pickle=False) as arrays:
         velocity = any(name.startswith("decoder/") and "velocities" in name for name in arrays)
-    moments = Moments(*(np.asarray(row, np.float32) for row in state["moments"]))
-    model = StudioGenerator(config, moments, velocity=velocity, name="generator", dtype=dtype)
-    trained = StudioGenerator(config, moments, velocity=velocity, name="generator", dtype="float32")
-    load_variables(best, named("average", trained.composer.variables))
-    load_variables(run / "checkpoints" / "vae-best.npz", named("decoder", trained.decoder.variables))
-    for variable in trained.variables:
+    root = np.asarray(state["root"], np.float16).astype(np.float32)
+    model, trained = (
+        StudioGenerator(config, root, velocity=velocity, name="generator", dtype=kind)
+        for kind in (dtype, "float32")
+    )
+    for part in ("composer", "decoder"):
+        load_variables(best, named(f"average_{part}", getattr(trained, part).variables))
+    for variable, twin in zip(trained.variables, model.variables, strict=True):
         variable.assign(np.asarray(variable).astype(np.float16).astype(np.float32))
+        twin.assign(variable)
     latents = np.random.default_rng(CALIBRATION_SEED).standard_normal(
         (CALIBRATION_LATENTS, LATENT), np.float32
     )
-    odds, _ = generate_odds(trained.composer, trained.decoder, moments, latents)
-    assert odds.shape[1:] == (BEATS, 2, 352)
-    copy_variables(trained, model)
-    model.decision.bias = strike_bias(odds, state["notes"])
+    odds, _ = composed_odds(trained.composer, trained.decoder, latents)
+    biases = calibrated(odds, Amounts(**state["amounts"]))
+    model.decision.strike, model.decision.hold = biases.strike, biases.hold
     return model

@@ -23,7 +23,8 @@ def stages(config: Config, corpus: Corpus, run: Path) -> list[Callable[[], Stage
         from training.reference import ReferenceStage
 
         return [lambda: ReferenceStage(config, corpus)]
-    from training.studio_stages import GanStage, VaeStage
+    from training.studio_gan import GanStage
+    from training.studio_vae import VaeStage
 
     return [lambda: VaeStage(config, corpus), lambda: GanStage(config, corpus, run)]
 

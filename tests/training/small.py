@@ -65,16 +65,16 @@ log_every = 1
 width = 8
 codes = 4
 blocks = 1
+composer = 6
+hidden = 5
 steps = 8
 batch = 8
 
 [gan]
-width = 4
 critic_width = 4
 steps = 5
 batch = 8
 r1_every = 100
-bank = 64
 """
 """Stages of eight and five steps, a checkpoint after every step (as soon as 0 minutes have passed)."""
 

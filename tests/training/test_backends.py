@@ -23,7 +23,7 @@ from small import STUDIO, weights  # noqa: E402
 from training.config import InvalidConfig, load  # noqa: E402
 from training.corpus import Corpus  # noqa: E402
 from training.runs import Run  # noqa: E402
-from training.studio_stages import VaeStage  # noqa: E402
+from training.studio_vae import VaeStage  # noqa: E402
 
 SCRIPT = Path(__file__).with_name("elsewhere.py")
 

@@ -5,23 +5,26 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="needs the train extra")
 
-from pianogan_bgm.notes import Note  # noqa: E402  # after the check that Keras is there
+from keras import ops  # noqa: E402  # after the check that Keras is there
+
+from pianogan_bgm.notes import Note  # noqa: E402
 from pianogan_bgm.roll import decode, encode_cells  # noqa: E402
+from training.gradients import input_gradient  # noqa: E402
 from training.layers import Norm, Residual, TimeConv, leaky  # noqa: E402
 from training.studio import (  # noqa: E402
     BEATS,
     CELLS,
     HELD,
-    LATENT,
     SILENT,
     STRUCK,
-    Composer,
     Critic,
     Decision,
     Decoder,
     Encoder,
     encoder_input,
+    firm,
     log_total,
+    one_hot,
     pack,
     spread,
     view,
@@ -89,30 +92,35 @@ def test_packing_tells_silent_held_and_struck_cells_of_each_beat() -> None:
 
 def test_shapes_from_cells_to_codes_and_back() -> None:
     states, velocities = pack(np.zeros((2, 106, 300), np.uint8))
-    mean, variance = Encoder(8, 5)(encoder_input(states, velocities))
-    assert mean.shape == variance.shape == (2, BEATS, 5)
+    mean, spread = Encoder(8, 5)(encoder_input(states, velocities))
+    assert mean.shape == spread.shape == (2, BEATS, 5)
     features, odds, loudness = Decoder(8, 1, velocity=True)(mean)
     assert (features.shape, odds.shape) == ((2, BEATS, 8), (2, BEATS, 2, CELLS))
     assert loudness.shape == (2, BEATS, CELLS)
     assert Decoder(8, 1, velocity=False)(mean)[2] is None
 
 
-def test_composer_turns_latents_into_codes_of_every_beat() -> None:
-    composer = Composer(6, 5, mapped=7)
-    assert composer(noise(3, LATENT)).shape == (3, BEATS, 5)
-    dense = 14 * 7 + 7 + 7 * 7 + 7 + 7 * 60 + 60
-    convolutions = 3 * (5 * 6 * 6 + 6) + 3 * (3 * 6 * 6 + 6) + 3 * (7 * 12 + 12)
-    assert composer.count_params() == dense + convolutions + 2 * 6 + 6 * 5 + 5
+def test_firm_planes_are_states_with_the_gradients_of_probabilities() -> None:
+    odds = noise(1, BEATS, 2, CELLS) * 3.0
+    planes = np.asarray(firm(ops.convert_to_tensor(odds)))
+    held, struck = odds[:, :, 0], odds[:, :, 1]
+    strikes = struck > np.maximum(held, 0.0)
+    np.testing.assert_allclose(planes[:, :, 1], strikes, atol=1e-6)
+    assert not ((planes[:, :, 0] > 0.5) & ~(held > 0.0)).any()
+    slope = input_gradient(lambda x: ops.sum(firm(x)[:, :, 1]), ops.convert_to_tensor(odds))
+    total = 1.0 + np.exp(held) + np.exp(struck)
+    share = np.exp(struck) / total
+    np.testing.assert_allclose(np.asarray(slope)[:, :, 1], share * (1.0 - share), atol=1e-5)
 
 
 def test_critic_answers_every_beat_at_four_scales_and_the_whole() -> None:
-    codes = noise(4, BEATS, 5)
-    typical = np.zeros(8, np.float32), np.ones(8, np.float32)
-    answers = Critic(8)(view(*Decoder(8, 1, velocity=True)(codes), typical))
+    states = RNG.integers(0, 3, (4, BEATS, CELLS)).astype(np.uint8)
+    loud = np.abs(noise(4, BEATS, CELLS))
+    answers = Critic(8)(view(one_hot(states), loud, noise(4, BEATS, 8)))
     assert [tuple(a.shape) for a in answers] == [(4, 75), (4, 38), (4, 19), (4, 10), (4, 1)]
 
 
-def test_spread_is_the_deviation_within_groups_of_samples() -> None:
+def test_minibatch_spread_is_the_deviation_within_groups_of_samples() -> None:
     x = noise(8, 3, 5)
     grouped = x.reshape(4, 2, 3, 5).std(axis=0).mean(axis=(1, 2))
     got = np.asarray(spread(x))
@@ -128,14 +136,14 @@ def test_log_total_normalises_three_states() -> None:
 
 
 def decided(
-    held: list[float], struck: list[float], loud: float | None = None, bias: float = 0.0
+    held: list[float], struck: list[float], loud: float | None = None, strike: float = 0.0, hold: float = 0.0
 ) -> np.ndarray:
     """Codec values of key 39 (C4) over the first columns."""
     steps = np.full((300, 2, 88), -9.0, np.float32)
     steps[: len(held), 0, 39], steps[: len(struck), 1, 39] = held, struck
     odds = steps.reshape(1, BEATS, 4, 2, 88).transpose(0, 1, 3, 2, 4).reshape(1, BEATS, 2, CELLS)
     velocities = None if loud is None else np.full((1, BEATS, CELLS), loud, np.float32)
-    roll = np.asarray(Decision(bias, dtype="float32")(odds, velocities))
+    roll = np.asarray(Decision(strike, hold, dtype="float32")(odds, velocities))
     assert roll.shape == (1, 106, 300, 1)
     assert (roll[0, 88:] == 0.0).all()
     return np.asarray(roll[0, 39, : len(held), 0])
@@ -149,14 +157,21 @@ def test_a_cell_takes_its_likeliest_state() -> None:
     assert states(decided([-5, 1, 2, 2, -1], [-5, 3, 1, 4, -2])) == "-ShS-"
 
 
-def test_a_held_cell_after_silence_is_struck() -> None:
-    assert states(decided([-5, 2, 2, -5, 2], [-5, -5, -5, -5, -5])) == "-Sh-S"
+def test_nothing_is_held_that_was_not_struck() -> None:
+    assert states(decided([-5, 2, 2, -5, 2], [-5, -5, -5, -5, -5])) == "-----"
+    assert states(decided([-5, 2, 2, -5, 2, 2], [1, -5, -5, -5, 3, -5])) == "Shh-Sh"
 
 
-def test_a_bias_moves_the_threshold_of_strikes() -> None:
-    held, struck = [-5, 2, 2, -1, -5], [-5, 1.5, 1.5, -5, -5]
-    assert states(decided(held, struck)) == "-Sh--"
-    assert states(decided(held, struck, bias=1.0)) == "-SS--"
+def test_a_note_may_be_held_to_the_end() -> None:
+    values = decided([2.0] * 300, [5.0] + [-5.0] * 299)
+    assert states(values) == "S" + "h" * 299
+
+
+def test_biases_move_the_thresholds() -> None:
+    held, struck = [-5, -5, -0.5, -0.5, -5], [-5, -0.5, -5, -5, -5]
+    assert states(decided(held, struck)) == "-----"
+    assert states(decided(held, struck, strike=1.0)) == "-S---"
+    assert states(decided(held, struck, strike=1.0, hold=1.0)) == "-Shh-"
 
 
 def test_decided_values_stand_in_the_middle_of_a_codec_step() -> None:

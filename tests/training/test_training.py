@@ -104,8 +104,8 @@ def test_what_is_kept_of_a_run_is_enough_to_start_another(bench: Bench, tmp_path
     config.write_text(f'init_from = "{(tmp_path / "kept").as_posix()}"\n{still}', encoding="utf-8")
     assert bench.train(tmp_path / "next", config=config) == 0
     for stage, groups in (
-        ("vae", {"encoder": "encoder", "decoder": "decoder"}),
-        ("gan", {"composer": "average"}),
+        ("vae", {"encoder": "encoder", "decoder": "decoder", "composer": "composer"}),
+        ("gan", {"composer": "average_composer", "decoder": "average_decoder"}),
     ):
         first = weights(bench.whole / "checkpoints" / f"{stage}-best.npz")
         second = weights(tmp_path / "next" / "checkpoints" / f"{stage}-best.npz")

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pianogan_bgm.notes import Note
+from pianogan_bgm.roll import encode_cells
+
+pytest.importorskip("scipy", reason="needs the train extra")
+
+from training.attributes import (  # after the check that it is there
+    ATTRIBUTES,
+    Attributes,
+    attributes,
+    correlation_root,
+)
+
+MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
+
+
+def of(notes: list[Note], name: str, *, loudness: bool = False) -> float:
+    table = attributes(encode_cells(notes)[None], loudness=loudness)
+    assert table.shape == (1, len(ATTRIBUTES)) == (1, 14)
+    return float(table[0, ATTRIBUTES.index(name)])
+
+
+def scale(degrees: tuple[int, ...], every: int = 4, velocity: int = 80) -> list[Note]:
+    starts = range(0, 288, every)
+    return [Note(s, 60 + degrees[i % len(degrees)], every, velocity) for i, s in enumerate(starts)]
+
+
+def accents(beats: int) -> list[Note]:
+    """A chord on every first beat of a bar, single notes on the others."""
+    notes = []
+    for beat in range(75):
+        chord = (60, 64, 67) if beat % beats == 0 else (72,)
+        notes += [Note(4 * beat, pitch, 4, 80) for pitch in chord]
+    return notes
+
+
+def test_a_major_scale_is_more_major_than_a_minor_one() -> None:
+    assert of(scale(MAJOR), "mode") > 0.0 > of(scale(MINOR), "mode")
+
+
+def test_metre_tells_three_beats_from_four() -> None:
+    assert of(accents(3), "metre") > 0.4
+    assert of(accents(4), "metre") < -0.4
+
+
+def test_contrast_is_the_loudness_where_there_is_one() -> None:
+    assert of(scale(MAJOR, velocity=127), "contrast", loudness=True) == 1.0
+    assert of(scale(MAJOR, velocity=20), "contrast", loudness=True) < 0.3
+    assert of(scale(MAJOR, velocity=127), "contrast") == of(scale(MAJOR, velocity=20), "contrast")
+
+
+@pytest.mark.parametrize(("name", "more", "less"), [("density", 2, 8), ("legato", 8, 2)])
+def test_more_is_more(name: str, more: int, less: int) -> None:
+    assert of(scale(MAJOR, more), name) > of(scale(MAJOR, less), name)
+
+
+def windows(count: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    pieces = []
+    for _ in range(count):
+        every, key = int(rng.integers(1, 9)), int(rng.integers(-12, 12))
+        degrees = (MAJOR, MINOR)[rng.integers(2)]
+        notes = [Note(n.start, n.pitch + key, n.length, n.velocity) for n in scale(degrees, every)]
+        pieces.append(encode_cells([n for n in notes if rng.random() < 0.8]))
+    return np.stack(pieces)
+
+
+def test_scores_are_standard_normal_whatever_the_values_are() -> None:
+    known = windows(600, 0)
+    scores = Attributes.of([known[:300], known[300:]], loudness=False).scores(windows(600, 1))
+    assert scores.shape == (600, 14)
+    assert np.isfinite(scores).all()
+    assert np.abs(scores.mean(axis=0)).max() < 0.2
+    assert np.abs(scores.std(axis=0) - 1.0).max() < 0.1
+
+
+def test_scores_keep_the_order_of_values_and_repeat_themselves() -> None:
+    known, others = windows(300, 0), windows(40, 2)
+    table = Attributes.of([known], loudness=False)
+    scores = table.scores(others)
+    density = attributes(others, loudness=False)[:, 0]
+    low, high = density < np.median(density), density > np.median(density)
+    assert scores[low, 0].max() < scores[high, 0].min()
+    np.testing.assert_array_equal(scores, table.scores(others))
+
+
+def test_the_root_makes_white_numbers_go_together_as_scores_do() -> None:
+    rng = np.random.default_rng(0)
+    mixed = rng.standard_normal((20000, 3)) @ np.array([[1.0, 0.6, 0.0], [0.0, 0.8, 0.2], [0.0, 0.0, 1.0]])
+    root = correlation_root(mixed.astype(np.float32))
+    np.testing.assert_allclose(root, root.T, atol=1e-6)
+    np.testing.assert_allclose(root @ root, np.corrcoef(mixed, rowvar=False), atol=1e-5)
+    assert (np.diag(root) > 0.85).all()

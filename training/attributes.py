@@ -1,0 +1,157 @@
+"""What the fourteen numbers of a latent mean: musical attributes of a piece, made standard normal.
+
+Each attribute of the training windows is replaced by its normal score (the normal quantile of its rank), so
+that every one is standard normal whatever its own distribution is. Attributes go together (dense pieces have
+short notes): with the correlation matrix ``R`` of the scores, ``scores = latent @ R^(1/2)`` turns a standard
+normal latent into scores that go together as real ones do. The symmetric root is, of all such roots, the
+one that keeps each number nearest to its attribute (Kessy et al. 2018, "ZCA-cor").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pianogan_bgm.notes import STEPS_PER_BEAT, VELOCITY_LEVELS
+from pianogan_bgm.roll import STRUCK_BYTE, Cells
+from training.features import FEATURES, Batch, Floats
+
+Scores: TypeAlias = npt.NDArray[np.float32]
+
+ATTRIBUTES: Final = (
+    "density",
+    "register",
+    "range",
+    "mode",
+    "motion",
+    "syncopation",
+    "polyphony",
+    "legato",
+    "consonance",
+    "regularity",
+    "repetition",
+    "leaps",
+    "contrast",
+    "metre",
+)
+"""In the order of the latent's numbers; more of each with a greater number."""
+
+_FROM_FEATURES: Final = {
+    "density": "notes",
+    "register": "mean pitch",
+    "range": "pitch range",
+    "motion": "sixteenth share",
+    "syncopation": "off-beat share",
+    "polyphony": "polyphony",
+    "legato": "duration, mean",
+    "consonance": "scale consistency",
+    "regularity": "groove consistency",
+    "repetition": "bar recurrence",
+    "leaps": "top-line leap",
+}
+# how well each pitch class fits the tonic's key: Krumhansl & Kessler 1982, probe-tone ratings
+_MAJOR: Final = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+_MINOR: Final = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+
+
+def attributes(cells: Cells, *, loudness: bool) -> Floats:
+    """The attributes of each roll, float64 ``(n, 14)``, in their own units.
+
+    ``cells``: uint8 ``(n, 106, 300)``. "mode" is the best correlation of the pitch classes with a major key
+    less that with a minor one, "contrast" the spread of notes a bar or, with ``loudness``, the mean loudness,
+    "metre" how much more alike onsets are three beats apart than four. The others are features of
+    :mod:`training.features`.
+    """
+    rows = [_attributes(cells[first : first + 64], loudness) for first in range(0, len(cells), 64)]
+    return np.concatenate(rows)
+
+
+def _attributes(cells: Cells, loudness: bool) -> Floats:
+    batch = Batch(cells)
+    found = {name: FEATURES[feature](batch) for name, feature in _FROM_FEATURES.items()}
+    found["mode"] = _mode(batch)
+    found["metre"] = _alike(batch, 3) - _alike(batch, 4)
+    found["contrast"] = _loudness(cells) if loudness else FEATURES["notes per bar, sd"](batch)
+    return np.stack([found[name] for name in ATTRIBUTES], axis=1)
+
+
+def _mode(batch: Batch) -> Floats:
+    """Best correlation with a major key less the best with a minor one."""
+    counts = batch.pitch_classes - batch.pitch_classes.mean(axis=1, keepdims=True)
+    counts = counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1e-12)
+    best = []
+    for profile in (_MAJOR, _MINOR):
+        centred = np.array(profile) - np.mean(profile)
+        keys = np.stack([np.roll(centred, tonic) for tonic in range(12)], axis=1)
+        best.append((counts @ keys / np.linalg.norm(centred)).max(axis=1))
+    return np.asarray(best[0] - best[1])
+
+
+def _alike(batch: Batch, beats: int) -> Floats:
+    """Correlation of the notes struck in each step with those some beats later."""
+    lag = beats * STEPS_PER_BEAT
+    early, late = batch.onsets[:, :-lag].astype(np.float64), batch.onsets[:, lag:].astype(np.float64)
+    early, late = (side - side.mean(axis=1, keepdims=True) for side in (early, late))
+    size = np.linalg.norm(early, axis=1) * np.linalg.norm(late, axis=1)
+    return np.asarray((early * late).sum(axis=1) / np.maximum(size, 1e-12))
+
+
+def _loudness(cells: Cells) -> Floats:
+    struck = cells >= STRUCK_BYTE
+    levels = np.where(struck, cells.astype(np.float64) - STRUCK_BYTE, 0.0).sum(axis=(1, 2))
+    return np.asarray(levels / np.maximum(struck.sum(axis=(1, 2)), 1) / (VELOCITY_LEVELS - 1))
+
+
+class Attributes:
+    """How the attributes of known pieces are distributed, so that others get scores.
+
+    ``root``: float32 ``(14, 14)``, from latents to scores.
+    """
+
+    def __init__(self, table: Floats, *, loudness: bool) -> None:
+        self._sorted = np.sort(table, axis=0)
+        self._loudness = loudness
+        # equal values get any order, so that every column is normal
+        rng = np.random.default_rng(0)
+        self.root = correlation_root(self._of(table, rng))
+
+    @classmethod
+    def of(cls, batches: Iterable[Cells], *, loudness: bool) -> Attributes:
+        """Of the rolls in ``batches``, each uint8 ``(n, 106, 300)``."""
+        tables = [attributes(cells, loudness=loudness) for cells in batches]
+        return cls(np.concatenate(tables), loudness=loudness)
+
+    def scores(self, cells: Cells) -> Scores:
+        """Normal scores of rolls by where their values stand among the known ones', float32 ``(n, 14)``.
+
+        A value that several known pieces have stands anywhere among them; where is fixed by the roll.
+        """
+        rng = np.random.default_rng(int(cells.sum(dtype=np.int64)))
+        return self._of(attributes(cells, loudness=self._loudness), rng)
+
+    def _of(self, table: Floats, rng: np.random.Generator) -> Scores:
+        from scipy.special import ndtri
+
+        low, high = (
+            np.stack(
+                [
+                    np.searchsorted(column, values, side)
+                    for column, values in zip(self._sorted.T, table.T, strict=True)
+                ],
+                axis=1,
+            )
+            for side in ("left", "right")
+        )
+        places = low + (high - low) * rng.random(table.shape)
+        count = len(self._sorted)
+        return np.asarray(ndtri((places + 0.5) / (count + 1)), dtype=np.float32)
+
+
+def correlation_root(scores: Scores) -> Scores:
+    """``R^(1/2)`` of the scores' correlation matrix, float32 ``(14, 14)``, symmetric."""
+    values, vectors = np.linalg.eigh(np.corrcoef(scores.astype(np.float64), rowvar=False))
+    root = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+    return np.asarray(root, dtype=np.float32)

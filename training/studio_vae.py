@@ -1,0 +1,279 @@
+"""First stage of ``studio``: the autoencoder of beats, and the composer as the prior of its codes.
+
+Every random number comes from a NumPy generator seeded with (run seed, stage, step), so a resumed run takes
+the same steps as an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+
+from pianogan_bgm.roll import to_cells
+from training.attributes import Attributes
+from training.calibrate import Amounts, calibrated
+from training.composer import Composer
+from training.config import Config
+from training.corpus import Cells, Corpus
+from training.gradients import GradientStep, Move
+from training.metrics import validation_score
+from training.runs import load_variables, named, read_meta
+from training.studio import (
+    BEATS,
+    CELLS,
+    HELD,
+    LATENT,
+    STRUCK,
+    Decision,
+    Decoder,
+    Encoder,
+    encoder_input,
+    log_total,
+    pack,
+)
+
+SHEET: Final = 12
+CHUNK: Final = 64
+MEASURED: Final = 4096
+"""Training windows whose attributes stand for all."""
+
+
+class VaeStage:
+    """Reconstruction of states (and velocities) plus the rate of the codes beyond what the composer expects."""
+
+    name = "vae"
+
+    def __init__(self, config: Config, corpus: Corpus) -> None:
+        self.config, self.settings = config, config.vae
+        self.steps = self.settings.steps
+        self.attributes = known_attributes(corpus, config.seed)
+        self.networks = Networks(config, self.attributes.root, velocity=corpus.has_velocity)
+        self._sampler = corpus.sampler("train", self.settings.batch, config.seed)
+        self._optimizer = keras.optimizers.AdamW(
+            warm_cosine(self.settings.learning_rate, self.steps),
+            weight_decay=0.01,
+            beta_2=0.99,
+            global_clipnorm=5.0,
+        )
+        self._step = GradientStep(Move(self._loss, self.networks.variables(), self._optimizer))
+        self._held_out = evaluation_cells(corpus, "validation", config.validation_windows, 0)
+        self.amounts = Amounts.of(evaluation_cells(corpus, "train", 4000, 0))
+
+    def variables(self) -> dict[str, Any]:
+        """The networks and the optimiser."""
+        return {**self.networks.named(), **named("optimizer", self._optimizer.variables)}
+
+    def state(self) -> dict[str, Any]:
+        """Where the sampler stands, and what composing needs beside the weights."""
+        return {
+            "sampler": self._sampler.state(),
+            "root": self.attributes.root.tolist(),
+            "amounts": self.amounts.table(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put the sampler back."""
+        self._sampler.restore(state["sampler"])
+
+    def train(self, step: int) -> Mapping[str, Any]:
+        """One step on a fresh batch."""
+        rng = np.random.default_rng([self.config.seed, 1, step])
+        warmth = self.settings.kl_weight * min(1.0, (step + 1) / max(1, self.steps // 8))
+        batch = real_batch(next(self._sampler), self.attributes, rng, self.settings.codes)
+        return self._step(*batch, ops.convert_to_tensor(np.float32(warmth)))
+
+    def validate(self) -> dict[str, float]:
+        """The bound on the surprise at held-out windows, F1 of their reconstructions, and composed pieces."""
+        sums: dict[str, float] = {}
+        hits = np.zeros((2, 3))
+        for first in range(0, len(self._held_out), CHUNK):
+            chunk = self._held_out[first : first + CHUNK]
+            rng = np.random.default_rng([self.config.seed, first])
+            batch = real_batch(chunk, self.attributes, rng, self.settings.codes)
+            _, logs = self._loss(*batch, self.settings.kl_weight)
+            for key, value in logs.items():
+                sums[key] = sums.get(key, 0.0) + float(value) * len(chunk)
+            states = np.asarray(batch[0])
+            held, struck = np.moveaxis(np.asarray(ops.cast(self.reconstruct(chunk)[0], "float32")), 2, 0)
+            strikes = struck > np.maximum(held, 0.0)
+            for row, real, made in ((0, states == STRUCK, strikes), (1, states > 0, strikes | (held > 0))):
+                hits[row] += (real & made).sum(), real.sum(), made.sum()
+        metrics = {key: value / len(self._held_out) for key, value in sums.items()}
+        f1 = 2 * hits[:, 0] / np.maximum(hits[:, 1] + hits[:, 2], 1)
+        made = self.networks.pieces(fixed_latents(self.config, len(self._held_out)), self.amounts)
+        composed = validation_score(made, self._held_out)
+        return {**metrics, "strike_f1": f1[0], "sounding_f1": f1[1], **composed, "score": -metrics["loss"]}
+
+    def sheet(self) -> npt.NDArray[np.uint8]:
+        """Composed pieces of fixed latents, then a few held-out windows with their reconstructions."""
+        real = self._held_out[: SHEET // 4]
+        made = rolls_to_cells(Decision(dtype="float32")(*self.reconstruct(real)))
+        pairs = np.stack([real, made], axis=1).reshape(-1, *real.shape[1:])
+        composed = self.networks.pieces(fixed_latents(self.config, 4 * SHEET), self.amounts)[:SHEET]
+        return np.concatenate([composed, pairs])
+
+    def finished(self) -> bool:
+        """Run to the last step."""
+        return False
+
+    def reconstruct(self, cells: Cells) -> tuple[Any, Any]:
+        """Log-odds and velocities of the mean codes of ``cells``."""
+        mean, _ = self.networks.encoder(encoder_input(*map(ops.convert_to_tensor, pack(cells))))
+        return self.networks.decoder(mean)[1:]  # type: ignore[no-any-return]
+
+    def _loss(self, *arrays: Any) -> tuple[Any, dict[str, Any]]:
+        return self.networks.surprise(*arrays, velocity_weight=self.settings.velocity_weight)
+
+
+class Networks:
+    """Encoder, decoder and composer of a run, built, with weights seeded by the run's seed."""
+
+    def __init__(self, config: Config, root: Any, *, velocity: bool) -> None:
+        v = config.vae
+        keras.utils.set_random_seed(config.seed)
+        self.encoder = Encoder(v.width, v.codes, name="encoder")
+        self.decoder = Decoder(v.width, v.blocks, velocity=velocity, name="decoder")
+        zeros = np.zeros((1, BEATS, CELLS), np.uint8)
+        self.decoder(self.encoder(encoder_input(zeros, zeros.astype(np.float32)))[0])
+        self.composer = Composer(v.composer, v.hidden, v.codes, root, name="composer")
+        self.composer.build()
+
+    def named(self) -> dict[str, Any]:
+        """Variables by unique name."""
+        return {
+            **named("encoder", self.encoder.variables),
+            **named("decoder", self.decoder.variables),
+            **named("composer", self.composer.variables),
+        }
+
+    def variables(self) -> list[Any]:
+        """Everything trainable."""
+        networks = (self.encoder, self.decoder, self.composer)
+        return [variable for network in networks for variable in network.trainable_variables]
+
+    def load(self, path: Path) -> dict[str, Any]:
+        """Take the weights of a checkpoint of the first stage; its meta data."""
+        return load_variables(path, self.named())
+
+    def surprise(
+        self, states: Any, velocities: Any, scores: Any, noise: Any, kl_weight: Any, *, velocity_weight: float
+    ) -> tuple[Any, dict[str, Any]]:
+        """Bound on the surprise at real windows in nats a beat (Chung et al. 2015), and its parts to log."""
+        mean, spread = self.encoder(encoder_input(states, velocities))
+        codes = mean + noise * ops.exp(spread)
+        expected, width = self.composer.expect(codes, scores)
+        rate = width - spread - 0.5
+        rate = rate + 0.5 * (ops.exp(2.0 * spread) + (mean - expected) ** 2) * ops.exp(-2.0 * width)
+        rate = ops.mean(ops.sum(rate, axis=-1))
+        _, odds, loudness = self.decoder(codes)
+        loss, logs = reconstruction(odds, loudness, states, velocities, velocity_weight=velocity_weight)
+        loss = loss + kl_weight * rate
+        return loss, {"loss": loss, "rate": rate, **logs}
+
+    def pieces(self, latents: Any, amounts: Amounts) -> Cells:
+        """Codec bytes ``(n, 106, 300)`` of latents, with the thresholds calibrated on themselves."""
+        return composed_cells(self.composer, self.decoder, latents, amounts)
+
+
+def reconstruction(
+    odds: Any, loudness: Any, states: Any, velocities: Any, *, velocity_weight: float
+) -> tuple[Any, dict[str, Any]]:
+    """Surprise at real states (and velocities) in nats a beat: the loss, and its parts to log."""
+    odds = ops.cast(odds, "float32")
+    is_held, is_struck = (ops.cast(states == state, "float32") for state in (HELD, STRUCK))
+    held, struck = odds[:, :, 0], odds[:, :, 1]
+    surprise = log_total(held, struck) - held * is_held - struck * is_struck
+    surprise = ops.mean(ops.sum(surprise, axis=-1))
+    logs = {"reconstruction": surprise}
+    if loudness is None:
+        return surprise, logs
+    error = ops.sum(is_struck * (ops.cast(loudness, "float32") - velocities) ** 2)
+    logs["velocity_error"] = ops.sqrt(error / (ops.sum(is_struck) + 1.0))
+    # a Gaussian of deviation 0.1 around the predicted loudness, in nats a beat like the rest
+    return surprise + velocity_weight * 50.0 * error / (states.shape[0] * BEATS), logs
+
+
+def real_batch(cells: Cells, attributes: Attributes, rng: np.random.Generator, codes: int) -> list[Any]:
+    """What :meth:`Networks.surprise` takes of windows: states, velocities, scores, noise."""
+    states, velocities = pack(cells)
+    noise = rng.standard_normal((len(cells), BEATS, codes), np.float32)
+    return [ops.convert_to_tensor(x) for x in (states, velocities, attributes.scores(cells), noise)]
+
+
+def known_attributes(corpus: Corpus, seed: int) -> Attributes:
+    """How the attributes of the training windows are distributed."""
+    sampler = corpus.sampler("train", CHUNK, seed + 1)
+    return Attributes.of((next(sampler) for _ in range(MEASURED // CHUNK)), loudness=corpus.has_velocity)
+
+
+def warm_cosine(rate: float, steps: int) -> Any:
+    """A learning rate that rises to ``rate`` over a tenth of ``steps`` and falls to a fiftieth of it."""
+    return keras.optimizers.schedules.CosineDecay(
+        rate * 0.04,
+        max(1, steps - steps // 10),
+        alpha=0.02,
+        warmup_target=rate,
+        warmup_steps=max(1, steps // 10),
+    )
+
+
+def fixed_latents(config: Config, count: int) -> npt.NDArray[np.float32]:
+    """The latents a run looks at again and again, ``(count, 14)``."""
+    return np.random.default_rng([config.seed, 3]).standard_normal((count, LATENT), np.float32)
+
+
+def compiled(network: Any) -> Any:
+    """``network`` as one call of the backend's compiler: a loop of 75 beats is slow without."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(network, reduce_retracing=True, autograph=False)
+    return network
+
+
+def composed_odds(composer: Any, decoder: Any, latents: Any) -> tuple[Any, Any]:
+    """Log-odds float32 ``(n, 75, 2, 352)`` and velocities (or None) of latents, in chunks."""
+    compose = compiled(composer)
+    odds: list[npt.NDArray[Any]] = []
+    loudness: list[Any] = []
+    for i in range(0, len(latents), CHUNK):
+        _, chunk, velocities = decoder(compose(latents[i : i + CHUNK]))
+        odds.append(np.asarray(ops.cast(chunk, "float32")))
+        loudness.append(None if velocities is None else np.asarray(ops.cast(velocities, "float32")))
+    return np.concatenate(odds), None if loudness[0] is None else np.concatenate(loudness)
+
+
+def composed_cells(composer: Any, decoder: Any, latents: Any, amounts: Amounts) -> Cells:
+    """Codec bytes ``(n, 106, 300)`` of latents, with the thresholds calibrated on themselves."""
+    odds, velocities = composed_odds(composer, decoder, latents)
+    biases = calibrated(odds, amounts)
+    decision = Decision(biases.strike, biases.hold, dtype="float32")
+    pieces = []
+    for i in range(0, len(odds), CHUNK):
+        loud = None if velocities is None else velocities[i : i + CHUNK]
+        pieces.append(rolls_to_cells(decision(odds[i : i + CHUNK], loud)))
+    return np.concatenate(pieces)
+
+
+def evaluation_cells(corpus: Corpus, split: str, most: int, seed: int) -> npt.NDArray[np.uint8]:
+    """At most ``most`` non-overlapping windows of a split, chosen by ``seed``; codec bytes (n, 106, 300)."""
+    windows = corpus.windows(split)
+    chosen = np.random.default_rng(seed).permutation(len(windows))[:most]
+    return np.stack([corpus.cells(int(piece), int(start)) for piece, start in windows[np.sort(chosen)]])
+
+
+def rolls_to_cells(rolls: Any) -> npt.NDArray[np.uint8]:
+    """Rolls ``(n, 106, 300, 1)`` to codec bytes ``(n, 106, 300)``."""
+    return np.stack([to_cells(roll) for roll in np.asarray(rolls)])
+
+
+def state_of(path: Path) -> dict[str, Any]:
+    """The state a stage wrote into a checkpoint."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(read_meta(arrays)["state"])
