@@ -1,9 +1,11 @@
 """What the engine shows: exactness, first sound, frame time, cost, reaction, a long soak.
 
 ``python benchmarks/streaming.py [exact|first|frame|calls|turns|cost|react|soak] [--seconds S]
-[--exact-seconds S]``; without a name, all of them. Each measurement runs in a process of its own. Figures of
-a busy machine are worth little in themselves, so what can be is measured with and without music by turns in
-one run, or in processor time.
+[--exact-seconds S]``; without a name, all of them. As it is that takes about half an hour: three minutes for
+each mode of exactness, an hour of music in the soak; ``--seconds 2 --exact-seconds 6`` takes two minutes and
+shows that all of it works. Each measurement runs in a process of its own. Figures of a busy machine are worth
+little in themselves, so what can be is measured with and without music by turns in one run, or in processor
+time.
 """
 
 from __future__ import annotations
@@ -160,11 +162,10 @@ def exact(seconds: float) -> None:
             raw = str(Path(folder) / "out.raw")
             got = child("exact_child", mode, seconds, driver="disk", SDL_DISKAUDIOFILE=raw)
         minutes = got["frames"] / RATE / 60
-        print(
-            f"  {mode:5}  {minutes:5.2f} min  different samples {got['different']}, missing {got['missing']}"
-        )
-        print(f"         underruns {got['underruns']}, silent frames {got['silent_frames']}")
-        print(f"         { ({k: v for k, v in got.items() if k not in ('mode', 'frames', 'different')}) }")
+        wrong = f"different samples {got['different']}, missing {got['missing']}"
+        print(f"  {mode:5}  {minutes:5.2f} min  {wrong}, commands {got['commands']}, pages {got['pages']}")
+        told = ("underruns", "silent_frames", "late", "retries", "recoveries", "errors")
+        print(f"  {mode:5}  {', '.join(f'{name} {got[name]}' for name in told)}")
 
 
 # --- first sound --------------------------------------------------------------------------------------
@@ -393,7 +394,7 @@ def turns(seconds: float) -> None:
 # --- cost ---------------------------------------------------------------------------------------------
 
 
-def cost_child(seconds: float, model: bool) -> dict[str, Any]:
+def cost_child(seconds: float, lap: float, model: bool) -> dict[str, Any]:
     open_mixer()
     bare, began = resident(), time.perf_counter()
     from pianogan_bgm import BackgroundMusic
@@ -408,7 +409,7 @@ def cost_child(seconds: float, model: bool) -> dict[str, Any]:
 
     without = processor(seconds / 3)
     music.play(loops=-1)
-    first_lap = processor(38.0)
+    first_lap = processor(lap)
     playing = processor(seconds)
     added = resident() - bare
     music.close()
@@ -416,17 +417,16 @@ def cost_child(seconds: float, model: bool) -> dict[str, Any]:
 
 
 def cost(seconds: float) -> None:
+    lap = min(38.0, 2.0 * seconds)
+    print("cost: dense music (8.5 notes a second) without a model; endless music, composed; 44.1 kHz stereo")
     for model in (False, True):
-        got = child("cost_child", seconds, model)
-        what = (
-            "endless music, composed by the model" if model else "dense music (8.5 notes a second), no model"
-        )
-        print(f"cost: {what}, 44.1 kHz stereo")
-        print(f"  the player is made in {got['made_s']:.2f} s, its imports included")
-        print(f"  the mixer alone: {got['without']:.2%} of a core")
-        for name, span in (("first_lap", "the first 38 s"), ("playing", "after that")):
-            print(f"  {span}: {got[name] - got['without']:.2%} of a core more")
-        print(f"  memory: {got['added_mb']:.0f} MB more than bare pygame")
+        got = child("cost_child", seconds, lap, model)
+        what = "  composed" if model else "  dense"
+        print(f"{what}: the player is made in {got['made_s']:.2f} s, its imports included")
+        print(f"{what}: the mixer alone {got['without']:.2%} of a core")
+        for name, span in (("first_lap", f"in the first {lap:.0f} s"), ("playing", "after that")):
+            print(f"{what}: {span} {got[name] - got['without']:.2%} of a core more")
+        print(f"{what}: {got['added_mb']:.0f} MB more than bare pygame")
 
 
 # --- reaction -----------------------------------------------------------------------------------------
@@ -474,7 +474,8 @@ def react(seconds: float) -> None:
         got = child("react_child", mode, max(10, round(seconds)))
         median, p99, worst = got["ms"]
         print(f"  game {mode:6}  median {median:.0f} ms, p99 {p99:.0f} ms, worst {worst:.0f} ms")
-        print(f"               retries {got['retries']}, underruns {got['underruns']}, late {got['late']}")
+        told = ("retries", "underruns", "late")
+        print(f"  game {mode:6}  {', '.join(f'{name} {got[name]}' for name in told)}")
 
 
 # --- soak ---------------------------------------------------------------------------------------------
@@ -511,10 +512,12 @@ def soak_child(seconds: float, largest: int) -> dict[str, Any]:
 def soak(seconds: float) -> None:
     length = max(60.0, 60.0 * seconds)
     print(f"soak: {length / 60:.0f} minutes of music pulled, a random command every two seconds, twice")
-    runs = [child("soak_child", length, largest) for largest in (4096, 50000)]
-    for got in runs:
+    sizes = {"small": 4096, "large": 50000}
+    runs = [child("soak_child", length, largest) for largest in sizes.values()]
+    for name, got in zip(sizes, runs, strict=True):
         memory = " ".join(f"{value:.0f}" for value in got["memory"])
-        print(f"  {got['speed']:.0f}x real time, loudest sample {got['loudest']:.3f}, MB: {memory}")
+        said = f"{got['speed']:.0f} times real time, loudest sample {got['loudest']:.3f}, MB {memory}"
+        print(f"  {name} blocks: {said}")
     same = runs[0]["hash"] == runs[1]["hash"]
     print(
         f"  both runs, in blocks of different sizes, are {'the same' if same else 'DIFFERENT'} to the sample"
