@@ -407,6 +407,7 @@ def cost_child(seconds: float, lap: float, model: bool) -> dict[str, Any]:
         time.sleep(span)
         return (time.process_time() - used) / (time.perf_counter() - began)
 
+    time.sleep(3.0)  # the player gets ready for what it will probably play
     without = processor(seconds / 3)
     music.play(loops=-1)
     first_lap = processor(lap)
