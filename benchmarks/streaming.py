@@ -456,6 +456,34 @@ def react_child(mode: str, turns: int) -> dict[str, Any]:
     return {"ms": np.percentile(waits, [50, 99, 100]).tolist(), **counted(stats)}
 
 
+def placing_child(count: int) -> dict[str, list[float]]:
+    """Processor time between a command and its sound, in a piece whose recordings are not all decoded yet."""
+    from pianogan_bgm import commands as c
+    from pianogan_bgm.conductor import Conductor
+    from pianogan_bgm.engine import AHEAD_SECONDS, COMMAND_SECONDS, LEAST_SECONDS, REACTION_SECONDS
+    from pianogan_bgm.instruments.piano import Piano
+    from pianogan_bgm.mixdown import GRID
+    from pianogan_bgm.tune import prepare
+
+    found = {}
+    for name, seconds in (("least", LEAST_SECONDS), ("all", COMMAND_SECONDS)):
+        piano, chance, cursor, times = Piano(RATE), random.Random(9), RATE, []
+        conductor = Conductor(RATE, lambda _, piano=piano: piano)
+        conductor.send(c.Play(prepare(dense_piece()), -1), 0)
+        for _ in range(count):
+            cursor += round(chance.uniform(0.4, 0.9) * RATE)
+            conductor.render(cursor, round(AHEAD_SECONDS * RATE))
+            at = cursor + round(REACTION_SECONDS * RATE)
+            end = -(-(at + round(seconds * RATE)) // GRID) * GRID
+            conductor.send(c.SetIntensity(chance.random()), at)
+            start = time.thread_time()
+            conductor.render(at, end - at)
+            times.append((time.thread_time() - start) * 1e3)
+            conductor.forget(cursor - RATE)
+        found[name] = np.percentile(times, [50, 99]).tolist()
+    return found
+
+
 def game(mode: str, seconds: float) -> None:
     """A game that sleeps, computes 6 ms of each of its 60 frames a second, or computes all the time."""
     until = time.perf_counter() + seconds
@@ -471,6 +499,10 @@ def game(mode: str, seconds: float) -> None:
 
 def react(seconds: float) -> None:
     print("reaction: from `intensity = x` to the change leaving the mixer, its buffer included")
+    work = child("placing_child", max(10, round(seconds)))
+    for name, what in (("least", "the least that is put in place"), ("all", "all of a command's sound")):
+        median, p99 = work[name]
+        print(f"  {what}: processor time median {median:.1f} ms, p99 {p99:.1f} ms, of 55 ms there are")
     for mode in ("asleep", "frames", "spin"):
         got = child("react_child", mode, max(10, round(seconds)))
         median, p99, worst = got["ms"]

@@ -35,9 +35,9 @@ COMMAND_SECONDS: Final = 1.0
 FIRST_SECONDS: Final = 0.2
 REACTION_SECONDS: Final = 0.1
 """From a command to its effect in the stream; more where rendering turns out to take longer."""
-LEAST_SECONDS: Final = 0.25
+LEAST_SECONDS: Final = 0.5
 """Of that, what is rendered before a look at the clock; the rest only as far as there is time for it."""
-PUT_SECONDS: Final = 0.025
+PUT_SECONDS: Final = 0.02
 """Left of the time before the cursor comes too near, this is for putting in place what is rendered."""
 HURRY_SECONDS: Final = 0.015
 """A command's sound that takes longer than this hurries; see :mod:`pianogan_bgm.turns`."""
