@@ -25,6 +25,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the package beside this file, not an installed one
+
 import numpy as np
 
 from pianogan_bgm.notes import Note, on_grid

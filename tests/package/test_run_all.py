@@ -74,3 +74,8 @@ def test_what_makes_a_benchmark_quick_is_an_option_it_has(run_all: Any) -> None:
     for name, words in run_all["QUICK"].items():
         source = (PROGRAM.parent / f"{name}.py").read_text(encoding="utf-8")
         assert [word for word in words if word.startswith("--") and f'"{word}"' not in source] == []
+
+
+def test_every_benchmark_measures_the_package_beside_it() -> None:
+    for path in PROGRAM.parent.glob("*.py"):
+        assert "sys.path.insert(0, str(Path(__file__).parents[1]))" in path.read_text(encoding="utf-8"), path
