@@ -25,6 +25,7 @@ os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
 PLATFORMER: Final = Path(__file__).parents[1] / "examples" / "platformer"
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the package beside this file, not an installed one
 sys.path.insert(0, str(PLATFORMER))
 
 import numpy as np

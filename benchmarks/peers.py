@@ -24,6 +24,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the package beside this file, not an installed one
+
 SECONDS = 10.0
 RATE = 44100
 

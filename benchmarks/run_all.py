@@ -1,11 +1,12 @@
 """Every benchmark, one after another: all figures into one JSON file and one Markdown page.
 
-    python benchmarks/run_all.py [-o DIR] [--repeat 3] [--only NAME ...] [--quick]
+    python benchmarks/run_all.py [-o DIR] [--repeat 3] [--only NAME ...] [--peers PYTHON] [--quick]
 
-Each benchmark runs as a program of its own, so that none warms another's caches; what it printed is kept as
-it is, and the numbers of each line are compared over the repeats (least, median, most). Machine and versions
-head both files. A quick run takes minutes and is for seeing whether all of it works; figures for the pages
-want a quiet machine.
+Each benchmark runs as a program of its own, so that none warms another's caches; what it printed is kept
+as it is, and the numbers of each line are compared over the repeats (least, median, most). Machine and
+versions head both files. A benchmark that fails, or has not ended after three hours, is told and the others
+go on. A quick run takes minutes and is for seeing whether all of it works; figures for the pages want a quiet
+machine and about two hours for each repeat. ``--peers``: an interpreter that has what we are compared with.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -32,11 +34,15 @@ from pianogan_bgm.files import write_atomically
 ROOT: Final = Path(__file__).parents[1]
 QUICK: Final[dict[str, tuple[str, ...]]] = {
     "generation": ("--pieces", "20", "--runs", "0"),
-    "streaming": ("--seconds", "1"),
+    "gate": ("--rounds", "1"),
+    "streaming": ("--seconds", "2", "--exact-seconds", "6"),
     "frame_time": ("--rounds", "1", "--steps", "120"),
-    "playlist": ("--seconds", "20"),
+    "peers": ("--rounds", "1"),
+    "playlist": ("--counts", "10"),
 }
 """What makes a benchmark quick; one that is not named here is always run in full."""
+TIMED_OUT: Final = 124
+LONGEST_SECONDS: Final = 3 * 3600.0
 NUMBER: Final = re.compile(r"(?<![\w.])[+\-\u2212]?\d[\d,]*(?:\.\d+)?(?![\w.]*\w)")
 
 
@@ -64,11 +70,17 @@ def main(argv: list[str] | None = None) -> int:
     for name in options.only or benchmarks():
         for turn in range(options.repeat):
             print(f"{name}, {turn + 1} of {options.repeat}", file=sys.stderr, flush=True)
-            results.setdefault(name, []).append(run(name, QUICK.get(name, ()) if options.quick else ()))
+            results.setdefault(name, []).append(run(name, arguments(name, options)))
             save(options.output, results, options.quick)  # a run that is interrupted loses nothing before it
     failed = [name for name, runs in results.items() if any(one.status for one in runs)]
     print(f"{options.output / 'benchmarks.md'}" + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
+
+
+def arguments(name: str, options: argparse.Namespace) -> tuple[str, ...]:
+    """The words after a benchmark's name."""
+    words = QUICK.get(name, ()) if options.quick else ()
+    return (*words, "--peers", options.peers) if name == "peers" and options.peers else words
 
 
 def benchmarks() -> list[str]:
@@ -81,19 +93,29 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, default=Path("build/benchmarks"), metavar="DIR")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each (3)")
     parser.add_argument("--only", nargs="+", choices=benchmarks(), help="these alone")
+    parser.add_argument("--peers", metavar="PYTHON", help="interpreter that has pyxel and tono-py")
     parser.add_argument("--quick", action="store_true", help="short runs, to see whether all of it works")
     return parser.parse_args(argv)
 
 
-def run(name: str, arguments: Sequence[str]) -> Run:
-    """Run a benchmark without sound or screen and keep what it prints."""
+def run(name: str, words: Sequence[str], limit: float = LONGEST_SECONDS) -> Run:
+    """Run a benchmark without sound or screen and keep what it prints; end it after ``limit`` seconds."""
     environment = {"SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy", **os.environ}
     environment["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
-    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *arguments]
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *words]
     began = time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+        # files, not pipes: what a benchmark has said is kept if it is ended for taking too long
+        try:
+            done = subprocess.run(
+                command, cwd=ROOT, env=environment, stdout=out, stderr=errors, timeout=limit, check=False
+            )
+            status, why = done.returncode, ""
+        except subprocess.TimeoutExpired:
+            status, why = TIMED_OUT, f"\nnot ended after {limit:g} s"
+        said = [(file.seek(0), file.read())[1] for file in (out, errors)]
     seconds = round(time.perf_counter() - began, 1)
-    return Run(done.returncode, seconds, tuple(done.stdout.splitlines()), done.stderr[-4000:])
+    return Run(status, seconds, tuple(said[0].splitlines()), (said[1] + why)[-4000:])
 
 
 def save(folder: Path, results: dict[str, list[Run]], quick: bool) -> None:

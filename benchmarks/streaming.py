@@ -1,9 +1,11 @@
 """What the engine shows: exactness, first sound, frame time, cost, reaction, a long soak.
 
 ``python benchmarks/streaming.py [exact|first|frame|calls|turns|cost|react|soak] [--seconds S]
-[--exact-seconds S]``; without a name, all of them. Each measurement runs in a process of its own. Figures of
-a busy machine are worth little in themselves, so what can be is measured with and without music by turns in
-one run, or in processor time.
+[--exact-seconds S]``; without a name, all of them. As it is that takes about half an hour: three minutes for
+each mode of exactness, an hour of music in the soak; ``--seconds 2 --exact-seconds 6`` takes two minutes and
+shows that all of it works. Each measurement runs in a process of its own. Figures of a busy machine are worth
+little in themselves, so what can be is measured with and without music by turns in one run, or in processor
+time.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the package beside this file, not an installed one
 
 import numpy as np
 
@@ -160,11 +164,10 @@ def exact(seconds: float) -> None:
             raw = str(Path(folder) / "out.raw")
             got = child("exact_child", mode, seconds, driver="disk", SDL_DISKAUDIOFILE=raw)
         minutes = got["frames"] / RATE / 60
-        print(
-            f"  {mode:5}  {minutes:5.2f} min  different samples {got['different']}, missing {got['missing']}"
-        )
-        print(f"         underruns {got['underruns']}, silent frames {got['silent_frames']}")
-        print(f"         { ({k: v for k, v in got.items() if k not in ('mode', 'frames', 'different')}) }")
+        wrong = f"different samples {got['different']}, missing {got['missing']}"
+        print(f"  {mode:5}  {minutes:5.2f} min  {wrong}, commands {got['commands']}, pages {got['pages']}")
+        told = ("underruns", "silent_frames", "late", "retries", "recoveries", "errors")
+        print(f"  {mode:5}  {', '.join(f'{name} {got[name]}' for name in told)}")
 
 
 # --- first sound --------------------------------------------------------------------------------------
@@ -393,7 +396,7 @@ def turns(seconds: float) -> None:
 # --- cost ---------------------------------------------------------------------------------------------
 
 
-def cost_child(seconds: float, model: bool) -> dict[str, Any]:
+def cost_child(seconds: float, lap: float, model: bool) -> dict[str, Any]:
     open_mixer()
     bare, began = resident(), time.perf_counter()
     from pianogan_bgm import BackgroundMusic
@@ -406,9 +409,10 @@ def cost_child(seconds: float, model: bool) -> dict[str, Any]:
         time.sleep(span)
         return (time.process_time() - used) / (time.perf_counter() - began)
 
+    time.sleep(3.0)  # the player gets ready for what it will probably play
     without = processor(seconds / 3)
     music.play(loops=-1)
-    first_lap = processor(38.0)
+    first_lap = processor(lap)
     playing = processor(seconds)
     added = resident() - bare
     music.close()
@@ -416,23 +420,23 @@ def cost_child(seconds: float, model: bool) -> dict[str, Any]:
 
 
 def cost(seconds: float) -> None:
+    lap = min(38.0, 2.0 * seconds)
+    print("cost: dense music (8.5 notes a second) without a model; endless music, composed; 44.1 kHz stereo")
     for model in (False, True):
-        got = child("cost_child", seconds, model)
-        what = (
-            "endless music, composed by the model" if model else "dense music (8.5 notes a second), no model"
-        )
-        print(f"cost: {what}, 44.1 kHz stereo")
-        print(f"  the player is made in {got['made_s']:.2f} s, its imports included")
-        print(f"  the mixer alone: {got['without']:.2%} of a core")
-        for name, span in (("first_lap", "the first 38 s"), ("playing", "after that")):
-            print(f"  {span}: {got[name] - got['without']:.2%} of a core more")
-        print(f"  memory: {got['added_mb']:.0f} MB more than bare pygame")
+        got = child("cost_child", seconds, lap, model)
+        what = "  composed" if model else "  dense"
+        print(f"{what}: the player is made in {got['made_s']:.2f} s, its imports included")
+        print(f"{what}: the mixer alone {got['without']:.2%} of a core")
+        for name, span in (("first_lap", f"in the first {lap:.0f} s"), ("playing", "after that")):
+            print(f"{what}: {span} {got[name] - got['without']:.2%} of a core more")
+        print(f"{what}: {got['added_mb']:.0f} MB more than bare pygame")
 
 
 # --- reaction -----------------------------------------------------------------------------------------
 
 
-def react_child(turns: int) -> dict[str, Any]:
+def react_child(mode: str, turns: int) -> dict[str, Any]:
+    """Delays of commands while this thread does as a game might; see :func:`game`."""
     open_mixer()
     from pianogan_bgm import BackgroundMusic
 
@@ -441,24 +445,72 @@ def react_child(turns: int) -> dict[str, Any]:
     engine.journal = []
     music.play(loops=-1)
     time.sleep(2.0)
-    waits = []
+    known, cursors = len(engine.journal), []
     for _ in range(turns):
-        time.sleep(chance.uniform(0.4, 0.9))
-        known = len(engine.journal)
-        cursor = engine.sink.cursor(time.perf_counter())
+        game(mode, chance.uniform(0.4, 0.9))
+        cursors.append(engine.sink.cursor(time.perf_counter()))
         music.intensity = chance.random()
-        wait_for(lambda known=known: len(engine.journal) > known)
-        waits.append((engine.journal[known][0] - cursor + BUFFER) / RATE * 1e3)
+    game(mode, 1.0)
     stats = music.stats
     music.close()
-    return {"ms": np.percentile(waits, [50, 99]).tolist(), **counted(stats)}
+    frames = [frame for frame, _ in engine.journal[known:]]
+    waits = [(at - cursor + BUFFER) / RATE * 1e3 for at, cursor in zip(frames, cursors, strict=True)]
+    return {"ms": np.percentile(waits, [50, 99, 100]).tolist(), **counted(stats)}
+
+
+def placing_child(count: int) -> dict[str, list[float]]:
+    """Processor time between a command and its sound, in a piece whose recordings are not all decoded yet."""
+    from pianogan_bgm import commands as c
+    from pianogan_bgm.conductor import Conductor
+    from pianogan_bgm.engine import AHEAD_SECONDS, COMMAND_SECONDS, LEAST_SECONDS, REACTION_SECONDS
+    from pianogan_bgm.instruments.piano import Piano
+    from pianogan_bgm.mixdown import GRID
+    from pianogan_bgm.tune import prepare
+
+    found = {}
+    for name, seconds in (("least", LEAST_SECONDS), ("all", COMMAND_SECONDS)):
+        piano, chance, cursor, times = Piano(RATE), random.Random(9), RATE, []
+        conductor = Conductor(RATE, lambda _, piano=piano: piano)
+        conductor.send(c.Play(prepare(dense_piece()), -1), 0)
+        for _ in range(count):
+            cursor += round(chance.uniform(0.4, 0.9) * RATE)
+            conductor.render(cursor, round(AHEAD_SECONDS * RATE))
+            at = cursor + round(REACTION_SECONDS * RATE)
+            end = -(-(at + round(seconds * RATE)) // GRID) * GRID
+            conductor.send(c.SetIntensity(chance.random()), at)
+            start = time.thread_time()
+            conductor.render(at, end - at)
+            times.append((time.thread_time() - start) * 1e3)
+            conductor.forget(cursor - RATE)
+        found[name] = np.percentile(times, [50, 99]).tolist()
+    return found
+
+
+def game(mode: str, seconds: float) -> None:
+    """A game that sleeps, computes 6 ms of each of its 60 frames a second, or computes all the time."""
+    until = time.perf_counter() + seconds
+    if mode == "asleep":
+        time.sleep(seconds)
+        return
+    share = 0.006 if mode == "frames" else 1 / 60
+    while (began := time.perf_counter()) < until:
+        while time.perf_counter() < began + share:
+            pass
+        time.sleep(max(0.0, began + 1 / 60 - time.perf_counter()) if mode == "frames" else 0.0)
 
 
 def react(seconds: float) -> None:
-    got = child("react_child", max(10, round(seconds)))
     print("reaction: from `intensity = x` to the change leaving the mixer, its buffer included")
-    print(f"  median {got['ms'][0]:.0f} ms, p99 {got['ms'][1]:.0f} ms")
-    print(f"  retries {got['retries']}, underruns {got['underruns']}, late {got['late']}")
+    work = child("placing_child", max(10, round(seconds)))
+    for name, what in (("least", "the least that is put in place"), ("all", "all of a command's sound")):
+        median, p99 = work[name]
+        print(f"  {what}: processor time median {median:.1f} ms, p99 {p99:.1f} ms, of 55 ms there are")
+    for mode in ("asleep", "frames", "spin"):
+        got = child("react_child", mode, max(10, round(seconds)))
+        median, p99, worst = got["ms"]
+        print(f"  game {mode:6}  median {median:.0f} ms, p99 {p99:.0f} ms, worst {worst:.0f} ms")
+        told = ("retries", "underruns", "late")
+        print(f"  game {mode:6}  {', '.join(f'{name} {got[name]}' for name in told)}")
 
 
 # --- soak ---------------------------------------------------------------------------------------------
@@ -495,10 +547,12 @@ def soak_child(seconds: float, largest: int) -> dict[str, Any]:
 def soak(seconds: float) -> None:
     length = max(60.0, 60.0 * seconds)
     print(f"soak: {length / 60:.0f} minutes of music pulled, a random command every two seconds, twice")
-    runs = [child("soak_child", length, largest) for largest in (4096, 50000)]
-    for got in runs:
+    sizes = {"small": 4096, "large": 50000}
+    runs = [child("soak_child", length, largest) for largest in sizes.values()]
+    for name, got in zip(sizes, runs, strict=True):
         memory = " ".join(f"{value:.0f}" for value in got["memory"])
-        print(f"  {got['speed']:.0f}x real time, loudest sample {got['loudest']:.3f}, MB: {memory}")
+        said = f"{got['speed']:.0f} times real time, loudest sample {got['loudest']:.3f}, MB {memory}"
+        print(f"  {name} blocks: {said}")
     same = runs[0]["hash"] == runs[1]["hash"]
     print(
         f"  both runs, in blocks of different sizes, are {'the same' if same else 'DIFFERENT'} to the sample"

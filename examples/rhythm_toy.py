@@ -25,7 +25,8 @@ def main() -> int:
     BEAT = music.event_type  # asking for the type starts the events
     music.play()
 
-    streak, flash, rings = 0, (40, 34, 66), []
+    streak, rings = 0, []
+    flash: tuple[int, ...] = (40, 34, 66)
     while True:
         for event in pygame.event.get():
             if event.type == pygame.QUIT or (event.type == pygame.KEYDOWN and event.key == pygame.K_ESCAPE):

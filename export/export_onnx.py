@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from pianogan_bgm.cards import LATENT_SIZE, MAX_WEIGHTS_BYTES, SPEC_VERSION, ModelCard
 from pianogan_bgm.errors import PianoganError
-from pianogan_bgm.files import write_atomically
+from pianogan_bgm.files import write_together
 from pianogan_bgm.generator import open_session, run_session
 from pianogan_bgm.latents import latent_of
 from pianogan_bgm.roll import ROLL, STRUCK_BYTE, Convention
@@ -183,9 +183,8 @@ def export(trained: Trained, name: str, words: Mapping[str, Any], folder: Path) 
         raise ExportError(f"the exported network may differ by {PARITY_LIMIT:g}; it does by {worst:.3g}")
     rolls = run_session(open_session(weights, name), latents[:8])
     card = make_card(name, trained, words, weights, rolls)
-    # weights first: a card without its weights would never be there
-    write_atomically(folder / f"{name}.onnx", weights)
-    write_atomically(folder / f"{name}.json", card.to_json().encode())
+    # an export that is killed between the two leaves a pair that is refused by its hash until it is repeated
+    write_together({folder / f"{name}.onnx": weights, folder / f"{name}.json": card.to_json().encode()})
     return card, worst
 
 

@@ -115,9 +115,16 @@ class ModelCard:
         """Raise :class:`ModelDamaged` unless ``weights`` are the bytes this card describes."""
         if len(weights) != self.weights_bytes:
             size = f"{len(weights)} bytes" if len(weights) <= MAX_WEIGHTS_BYTES else "more than that"
-            raise ModelDamaged(f"{where}: the card says {self.weights_bytes} bytes of weights; got {size}")
+            raise ModelDamaged(
+                f"{where}: the card says {self.weights_bytes} bytes of weights; got {size}. {_PAIR}"
+            )
         if (digest := hashlib.sha256(weights).hexdigest()) != self.weights_sha256:
-            raise ModelDamaged(f"{where}: weights_sha256 is {self.weights_sha256}; the file's is {digest}")
+            raise ModelDamaged(
+                f"{where}: weights_sha256 is {self.weights_sha256}; the file's is {digest}. {_PAIR}"
+            )
+
+
+_PAIR: Final = "Card and weights must come from one export or one installation; repeat it"
 
 
 def _number(value: Any) -> bool:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from math import inf
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -25,6 +26,7 @@ from pianogan_bgm.mixdown import GRID
 from pianogan_bgm.music import Desk, Request, commands_of
 from pianogan_bgm.pages import SAFETY_SECONDS, Silent
 from pianogan_bgm.rules import moved
+from pianogan_bgm.turns import hurried
 
 AHEAD_SECONDS: Final = 2.5
 """Sound kept rendered ahead of the cursor: what a stall of the thread may last unheard."""
@@ -33,6 +35,14 @@ COMMAND_SECONDS: Final = 1.0
 FIRST_SECONDS: Final = 0.2
 REACTION_SECONDS: Final = 0.1
 """From a command to its effect in the stream; more where rendering turns out to take longer."""
+LEAST_SECONDS: Final = 0.5
+"""Of that, what is rendered before a look at the clock; the rest only as far as there is time for it."""
+PUT_SECONDS: Final = 0.02
+"""Left of the time before the cursor comes too near, this is for putting in place what is rendered."""
+HURRY_SECONDS: Final = 0.015
+"""A command's sound that takes longer than this hurries; see :mod:`pianogan_bgm.turns`."""
+LOW_SECONDS: Final = 0.5
+"""With less than this ahead of the cursor rendering hurries, too."""
 ROW_SECONDS: Final = 0.6
 """Sound rendered with a command that follows another one closely: it will hardly be heard to its end."""
 ROW_PAUSE: Final = 0.3
@@ -293,10 +303,11 @@ class Engine:
             self._begin(commands)
             return
         began = self._clock()
-        reaction = REACTION_SECONDS
-        while not self._try(commands, reaction):
-            self.stats.retries += 1
-            reaction = min(1.7 * reaction, AHEAD_SECONDS)
+        with hurried(HURRY_SECONDS):
+            for reaction in reactions():
+                if self._try(commands, reaction):
+                    break
+                self.stats.retries += 1
         self._committed = now = self._clock()
         shortest, longest = COMMAND_PAUSES
         self._next_commit = now + min(max(4.0 * (now - began), shortest), longest)
@@ -321,21 +332,41 @@ class Engine:
         turns = [self.conductor.send(command, at) for command in commands]
         if not self.sink.audible:
             self.conductor.advance(at + rate)
-        else:
-            seconds = ROW_SECONDS if self._in_a_row() else COMMAND_SECONDS
-            last = min(self._grid(at + round(seconds * rate)), self.sink.end)
-            block = self.conductor.render(at, last - at)
-            if not self.sink.rewrite(at, block, self._frontier, self._clock):
-                for turn in turns:
-                    self.conductor.retract(turn)
-                return False
-            self.stats.late += self.sink.cursor(self._clock()) > at
-            self._frontier = last
+        elif not self._replace(at):
+            for turn in turns:
+                self.conductor.retract(turn)
+            return False
         self._last_at = at
         self._note_play(commands, at)
         if self.journal is not None:
             self.journal += [(at, command) for command in commands]
         return True
+
+    def _replace(self, at: int) -> bool:
+        """Put new sound in place from frame ``at`` on; False if it is too late for that."""
+        block = self._in_time(at)
+        if not self.sink.rewrite(at, block, self._frontier, self._clock):
+            return False
+        self.stats.late += self.sink.cursor(self._clock()) > at
+        self._frontier = at + len(block)
+        return True
+
+    def _in_time(self, at: int) -> Block:
+        """Sound from frame ``at`` on: as much as a command wants, or as there is time to render.
+
+        What is missing then follows slice by slice. Better a moment with little sound ahead than a command
+        that comes late, because rendering took longer than it should (a busy machine, recordings to decode).
+        """
+        rate = self.sink.rate
+        seconds = ROW_SECONDS if self._in_a_row() else COMMAND_SECONDS
+        last = min(self._grid(at + round(seconds * rate)), self.sink.end)
+        pressed = at - round((SAFETY_SECONDS + PUT_SECONDS) * rate)
+        end = min(self._grid(at + round(LEAST_SECONDS * rate)), last)
+        parts = [self.conductor.render(at, end - at)]
+        while end < last and self.sink.cursor(self._clock()) < pressed:
+            begin, end = end, min(end + GRID, last)
+            parts.append(self.conductor.render(begin, end - begin))
+        return np.concatenate(parts)
 
     def _note_play(self, commands: list[c.Command], at: int) -> None:
         if any(isinstance(command, c.Play) for command in commands):
@@ -369,7 +400,10 @@ class Engine:
             self.conductor.advance(cursor + rate)
             self._frontier = cursor
         elif self._frontier < min(cursor + round(self._ahead() * rate), self.sink.end):
-            self._slice()
+            with hurried(0.0 if self._frontier < cursor + round(LOW_SECONDS * rate) else inf):
+                self._slice()
+        if self.requests:  # those go first
+            return
         if not self.sink.audible or self._frontier > cursor + rate:  # time for other things
             self._compose()
         if cursor > self._forgot + rate:
@@ -453,6 +487,18 @@ class Engine:
         if coming:
             wait = min(wait, (coming[0].frame - self.sink.heard(now)) / rate)
         return max(0.003, min(wait, 0.1))
+
+
+def reactions() -> Iterator[float]:
+    """Seconds from the cursor to the effect of a command, attempt by attempt.
+
+    The first leaves most of its work ready, so the second may be as quick; after that ever more.
+    """
+    yield REACTION_SECONDS
+    reaction = REACTION_SECONDS
+    while True:
+        yield reaction
+        reaction = min(1.7 * reaction, AHEAD_SECONDS)
 
 
 def settled(stats: Stats) -> Stats:

@@ -26,6 +26,8 @@ OUTPUT: Final = "roll"
 FLOAT: Final = "tensor(float)"
 BATCH: Final = 8
 """Pieces computed at once: more would cost memory and, on one core, win no time."""
+ELSEWHERE: Final = b"location"
+"""The key under which an ONNX file names another file that holds a tensor; no name in a network needs it."""
 
 
 class Generator:
@@ -94,9 +96,12 @@ def run_session(session: Any, latents: Latents) -> npt.NDArray[np.float32]:
 def open_session(weights: bytes, where: str) -> Any:
     """An onnxruntime session on one core for a generator's ONNX file.
 
-    Raises :class:`ModelDamaged`, beginning with ``where``, for what is no network or has other ports than a
-    generator, and :class:`ModelError` without onnxruntime.
+    Raises :class:`ModelDamaged`, beginning with ``where``, for what is no network, has other ports than a
+    generator or keeps tensors in other files, and :class:`ModelError` without onnxruntime.
     """
+    # onnxruntime opens such files: all of them up to 1.20, later those below the working directory
+    if ELSEWHERE in weights:
+        raise ModelDamaged(f"{where}: a network must hold all of its weights; this one names another file")
     try:
         import onnxruntime
     except ImportError as error:

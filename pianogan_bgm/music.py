@@ -31,7 +31,7 @@ from pianogan_bgm.errors import InvalidSetting
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.saves import SAVE_VERSION, check_save, load_place, save_place
-from pianogan_bgm.scenes import MOODS, Mood, Rule, Scene, rule_for
+from pianogan_bgm.scenes import MOODS, PLAIN, Mood, Rule, Scene, rule_for
 from pianogan_bgm.state import State
 from pianogan_bgm.stingers import STINGERS, Figure, figure
 from pianogan_bgm.tune import LAYERS
@@ -280,8 +280,9 @@ class Music(ABC):
         plain = at is None and fade_beats is None and filler is None and hold is None
         if plain and type(to) is str and to == self._scene and self.get_busy():
             return
-        name, scene = self._scene_of(to, loops)
-        rule = rule_for(self.rules, self._scene, name or "")
+        declared = self.scenes.get(to) if type(to) is str else None
+        name, scene = self._scene_of(to, loops) if declared is None else (str(to), declared)
+        rule = rule_for(self.rules, self._scene, name or "") if self.rules else PLAIN
         when = rule.at if at is None else one_of("at", at, MOMENTS)
         beats = rule.fade_beats if fade_beats is None else within("fade_beats", fade_beats, 0.0, 64.0)
         lead = rule.filler if filler is None else filler

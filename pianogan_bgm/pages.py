@@ -7,7 +7,7 @@ pygame: the player hands the mixer in. All calls come from the player's thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from math import ceil
 from typing import Any, Final
@@ -307,14 +307,14 @@ class Pages:
         False, with nothing changed, if by ``clock`` the cursor has come too near. The page played later is
         written first, so that a stall in between leaves either all of the old or a cursor that tells.
         """
-        if at + len(block) < until:
-            block = np.concatenate([block, np.zeros((until - at - len(block), 2), np.float32)])
         parts = self._split(at, block)
         limit = at - round(SAFETY_SECONDS * self.rate)
         if (now := clock()) >= self._cursor.due:
             self.poll(now)  # if the page has turned unseen, the cursor is further than it says
         if self._cursor.at(clock()) > limit:
             return False
+        for view, place, count in reversed(list(self._spans(at + len(block), until))):
+            view[place : place + count] = self._silence
         for view, place, part in reversed(parts):
             view[place : place + len(part)] = part
         return True
@@ -323,9 +323,15 @@ class Pages:
         """The pages a block falls into, with the place in each, in time order."""
         pcm = to_format(block, self._size, self._channels)
         parts = []
-        while len(pcm):
-            number, place = divmod(at - self._origin, self.page)
-            part, pcm = pcm[: self.page - place], pcm[self.page - place :]
-            parts.append((self._views[number % 2], place, part))
-            at += len(part)
+        for view, place, count in self._spans(at, at + len(pcm)):
+            part, pcm = pcm[:count], pcm[count:]
+            parts.append((view, place, part))
         return parts
+
+    def _spans(self, at: int, end: int) -> Iterator[tuple[npt.NDArray[Any], int, int]]:
+        """The pages that frames ``at`` to ``end`` fall into, with the place and the frames in each."""
+        while at < end:
+            number, place = divmod(at - self._origin, self.page)
+            count = min(end - at, self.page - place)
+            yield self._views[number % 2], place, count
+            at += count

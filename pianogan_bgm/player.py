@@ -17,6 +17,7 @@ import logging
 import os
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any, Final
@@ -60,13 +61,14 @@ class _Bell:
     def __init__(self) -> None:
         self._quiet = threading.Lock()
         self._quiet.acquire()
-        self._rung = False
+        self.rung = False
+        """Whether the next wait will return at once."""
 
     def ring(self) -> None:
         """Wake the waiter, or let its next wait return at once."""
-        if self._rung:  # waking is what costs, so it is done once however many calls a frame makes
+        if self.rung:  # waking is what costs, so it is done once however many calls a frame makes
             return
-        self._rung = True
+        self.rung = True
         try:  # noqa: SIM105  quicker than contextlib.suppress, for the game's thread
             self._quiet.release()
         except RuntimeError:  # two threads rang at once
@@ -75,7 +77,7 @@ class _Bell:
     def wait(self, seconds: float | None) -> None:
         """Wait for a ring, at most ``seconds``. What was sent before a ring is to be looked at after this."""
         self._quiet.acquire(timeout=-1 if seconds is None else seconds)
-        self._rung = False
+        self.rung = False
 
 
 _LOCK: Final = _Lock()
@@ -88,6 +90,7 @@ class _Worker:
 
     def __init__(self, make: Callable[[Callable[[Sink], Sink]], Engine]) -> None:
         self.engine = make(_find_sink)
+        self._requests: deque[Request | Control] = self.engine.requests
         self._wake = _Bell()
         self._thread: threading.Thread | None = None
         self._closing = False
@@ -95,13 +98,24 @@ class _Worker:
 
     def send(self, *requests: Request | Control) -> None:
         """Queue requests and wake the thread; nothing after closing."""
-        if self._closing:
-            return
-        self.engine.requests.extend(requests)
-        if self._thread is None:
+        # A game's call comes once a frame, when nothing of it is in the processor's caches: what it costs
+        # is how much it touches. So no look at what seldom matters, and no further call if one has rung.
+        self._requests.extend(requests)
+        wake = self._wake
+        if not wake.rung:
+            if self._thread is None:
+                self._begin()
+            wake.ring()
+
+    def _begin(self) -> None:
+        if not self._closing:
             self._thread = threading.Thread(target=self._run, name="pianogan-bgm", daemon=True)
             self._thread.start()
-        self._wake.ring()
+
+    def _drop(self) -> None:
+        """Take no more requests."""
+        self._closing = True
+        self._requests = deque(maxlen=0)
 
     def _run(self) -> None:
         be_polite()
@@ -116,7 +130,7 @@ class _Worker:
 
     def close(self) -> None:
         """End the thread and leave the channel; safe to call twice, from any thread."""
-        self._closing = True
+        self._drop()
         self._wake.ring()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
@@ -126,7 +140,7 @@ class _Worker:
 
     def forked(self) -> None:
         """In the child of a fork: no thread, no device."""
-        self._closing = True
+        self._drop()
         self._thread = None
         self._wake = _Bell()
         self.engine.pulse = None
@@ -229,6 +243,7 @@ class BackgroundMusic(Music):
         composer, tell = self._composer, _weak_tell(self)
         source = self._piece, self._mood
         self._worker = _Worker(lambda find: Engine(composer, find, perf_counter, tell, source))
+        self._send = self._worker.send  # type: ignore[method-assign]  # one call less for the game's thread
         weakref.finalize(self, _Worker.close, self._worker)
         self._worker.send(Control.WARM)
 

@@ -5,17 +5,25 @@ five milliseconds; a game that lets go of it for a moment, in ``flip`` say, then
 middle of a frame. numpy does let go during its longer operations, but for so short a time that the other
 thread has hardly woken up when the turn is gone again. So work that takes longer sleeps for a moment every
 third of a millisecond. Only on a thread that asked for it: elsewhere :func:`breathe` does nothing.
+
+Where the game computes in Python all the time, though, each pause costs those five milliseconds the other way
+round, and work of three would take fifty. So work that must be done by a certain time may hurry: from the
+moment it is behind, it holds on for longer between two pauses (:func:`hurried`).
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from math import inf
 from time import perf_counter, sleep
 from typing import Final, TypeVar
 
 HELD_SECONDS: Final = 0.0003
 """Longest stretch of work without a pause."""
+HURRIED_SECONDS: Final = 0.0015
+"""The same for work that is behind: a frame of the game may come this much later for it."""
 PAUSE_SECONDS: Final = 0.0001
 """Long enough for a waiting thread to wake up and take its turn."""
 
@@ -23,9 +31,10 @@ _T = TypeVar("_T")
 
 
 class _Own(threading.local):
-    """When this thread last let others have a turn; None where it need not."""
+    """When this thread last let others have a turn, None where it need not; from when on it hurries."""
 
     since: float | None = None
+    late: float = inf
 
 
 _own: Final = _Own()
@@ -39,9 +48,23 @@ def be_polite() -> None:
 def breathe() -> None:
     """Pause for a moment if the present thread is a polite one and has worked long enough."""
     since = _own.since
-    if since is not None and perf_counter() - since > HELD_SECONDS:
+    if since is None:
+        return
+    now = perf_counter()
+    if now - since > (HELD_SECONDS if now < _own.late else HURRIED_SECONDS):
         sleep(PAUSE_SECONDS)
         _own.since = perf_counter()
+
+
+@contextmanager
+def hurried(after: float) -> Iterator[None]:
+    """Work that should not take longer than ``after`` seconds: what is left of it then, hurries."""
+    before = _own.late
+    _own.late = perf_counter() + after
+    try:
+        yield
+    finally:
+        _own.late = before
 
 
 def in_turns(items: Iterable[_T]) -> Iterator[_T]:

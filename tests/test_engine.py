@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from pianogan_bgm import commands as c
 from pianogan_bgm.bus import to_format
 from pianogan_bgm.composer import Composer
 from pianogan_bgm.conductor import Conductor
-from pianogan_bgm.engine import Band, Control, Engine
+from pianogan_bgm.engine import LEAST_SECONDS, Band, Control, Engine, reactions
 from pianogan_bgm.pages import Cursor, Pages, Silent
 from pianogan_bgm.stingers import STINGERS
 from pianogan_bgm.tune import prepare
@@ -133,6 +134,92 @@ def test_a_command_is_heard_within_150_ms():
     rig.run(2.0)
     frame = next(frame for frame, command in rig.engine.journal if command == c.SetIntensity(0.0))
     assert frame - asked <= 0.15 * 8000
+
+
+def slow_rig(seconds):
+    """A rig at 44.1 kHz whose every rendering takes ``seconds``; the sound ahead is complete."""
+    rig = Rig(FakeMixer(44100))
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(2.5)
+    render = rig.engine.conductor.render
+
+    def slowly(at, frames):
+        rig.stall(seconds)
+        return render(at, frames)
+
+    rig.engine.conductor.render = slowly
+    return rig
+
+
+def frame_of(rig, command):
+    return next(frame for frame, sent in rig.engine.journal if sent == command)
+
+
+def test_a_command_that_takes_long_to_render_comes_in_time_with_less_sound_ahead():
+    rig = slow_rig(0.02)
+    asked = len(rig.heard())
+    rig.send(c.SetIntensity(0.0))
+    rig.engine.tick()
+    at = frame_of(rig, c.SetIntensity(0.0))
+    assert at - asked <= 0.15 * 44100
+    assert rig.engine.stats.retries == 0
+    ahead = rig.engine._frontier - at
+    assert LEAST_SECONDS * 44100 <= ahead < 0.8 * 44100
+    rig.run(3.0)
+    assert rig.engine._frontier - len(rig.heard()) > 2.0 * 44100
+    assert_equal_to_offline(rig)
+
+
+def test_a_stall_right_after_a_hasty_command_is_silence_and_never_the_old_sound():
+    rig = slow_rig(0.02)
+    rig.send(c.SetIntensity(0.0))
+    rig.engine.tick()
+    end = rig.engine._frontier
+    rig.stall(1.0)
+    heard = rig.heard()
+    np.testing.assert_array_equal(heard[:end], to_format(rig.offline(end), -16, 2))
+    assert len(heard) > end
+    assert not heard[end:].any()
+
+
+def test_a_command_that_missed_its_frame_gets_a_second_chance_as_quick():
+    rig = slow_rig(0.0)
+    asked, render, stalls = len(rig.heard()), rig.engine.conductor.render, [0.2]
+
+    def stalled(at, frames):
+        rig.stall(stalls.pop() if stalls else 0.0)
+        return render(at, frames)
+
+    rig.engine.conductor.render = stalled
+    rig.send(c.SetIntensity(0.0))
+    rig.engine.tick()
+    assert rig.engine.stats.retries == 1
+    assert frame_of(rig, c.SetIntensity(0.0)) - asked <= (0.2 + 0.15) * 44100
+    rig.run(3.0)
+    assert_equal_to_offline(rig)
+
+
+def test_a_machine_too_slow_for_any_command_gets_ever_more_time():
+    assert np.allclose(list(islice(reactions(), 4)), [0.1, 0.1, 0.17, 0.289])
+    assert max(islice(reactions(), 20)) == 2.5
+
+
+def test_a_request_that_waits_goes_before_composing():
+    rig = Rig(generator=FakeGenerator(steps=32))
+    rig.send(lambda desk: [c.Play(desk.composer.following(), endless=True)])
+    rig.engine.tick()
+    asked = []
+    rig.engine._composer.following = asked.append
+    slice_of = rig.engine._slice
+
+    def and_then_the_game_calls():
+        slice_of()
+        rig.send(c.SetIntensity(0.1))
+
+    rig.engine._slice = and_then_the_game_calls
+    rig.engine.tick()
+    assert rig.engine.requests
+    assert asked == []
 
 
 def test_starvation_is_silence_then_the_right_place_again():

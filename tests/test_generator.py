@@ -234,6 +234,18 @@ def test_changed_weights_are_refused(tmp_path: Path) -> None:
         Generator(path)
 
 
+def test_a_card_and_weights_of_two_exports_are_refused(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    old, new = write_tiny(tmp_path / "old"), write_tiny(tmp_path / "new", weights=b"of a later export")
+    for weights, card in ((new, old), (old, new)):
+        pair = tmp_path / "tiny.onnx"
+        pair.write_bytes(weights.read_bytes())
+        pair.with_suffix(".json").write_bytes(card.with_suffix(".json").read_bytes())
+        with pytest.raises(ModelDamaged, match="must come from one export"):
+            Generator(pair)
+
+
 def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelDamaged, match="not a network"):
         Generator(write_tiny(tmp_path, weights=b"no protobuf at all"))

@@ -38,7 +38,7 @@ def test_the_main_distribution_never_asks_for_the_non_commercial_one() -> None:
 
 def test_maestro_is_a_distribution_of_its_own_under_its_own_licence() -> None:
     main, maestro = project(ROOT)["project"], project(MAESTRO)["project"]
-    assert (main["license"], maestro["license"]) == ("MIT", "CC-BY-NC-SA-4.0")
+    assert (main["license"], maestro["license"]) == ("MIT AND CC-BY-3.0", "CC-BY-NC-SA-4.0")
     assert "NonCommercial" in (MAESTRO / "LICENSE").read_text(encoding="utf-8")
     assert maestro["entry-points"]["pianogan_bgm.models"] == {"maestro": "pianogan_bgm_maestro"}
     assert main["entry-points"]["pianogan_bgm.models"] == {"open": "pianogan_bgm.models"}

@@ -30,6 +30,19 @@ def test_work_pauses_only_on_a_thread_that_asked_for_it(pauses):
     assert pauses == [turns.PAUSE_SECONDS] * 4
 
 
+def test_work_that_is_behind_pauses_less_often_and_then_as_before(pauses):
+    turns.be_polite()
+    with turns.hurried(0.004):
+        list(turns.in_turns(range(20)))
+        early = len(pauses)
+        list(turns.in_turns(range(40)))
+        late = len(pauses) - early
+    list(turns.in_turns(range(40)))
+    assert early >= 5
+    assert late <= 6
+    assert len(pauses) - early - late >= 19
+
+
 def test_preparing_a_piece_and_mixing_let_others_have_their_turn(pauses):
     turns.be_polite()
     tune = prepare(make_piece(1))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,8 @@ def build(jobs: Sequence[Job], output: Path, name: str, skipped: list[dict[str, 
     with tqdm(total=len(jobs), unit="file", desc=name) as bar:
         for start in range(0, len(jobs), SHARD):
             chunk = jobs[start : start + SHARD]
-            for job, result in zip(chunk, _shard(chunk, work / f"{start // SHARD:05}.npz"), strict=True):
+            place = work / f"{start:06}-{start + len(chunk):06}.npz"  # another size, other names: made anew
+            for job, result in zip(chunk, _shard(chunk, place), strict=True):
                 if isinstance(result, GridPiece):
                     pieces.append((job, result))
                 else:
@@ -103,17 +105,10 @@ def _convert(job: Job) -> GridPiece | str:
 def _shard(jobs: Sequence[Job], path: Path) -> list[GridPiece | str]:
     """The results of ``jobs``, read from ``path`` or made and written there."""
     if path.exists():
-        with np.load(path, allow_pickle=False) as stored:
-            facts = json.loads(str(stored["facts"]))
-            return [
-                fact
-                if isinstance(fact, str)
-                else GridPiece(*(stored[f"{part}{index}"] for part in ("n", "d", "b")), **fact)
-                for index, fact in enumerate(facts)
-            ]
+        return _kept(path, len(jobs))
     results = [_convert(job) for job in jobs]
     arrays: dict[str, Any] = {}
-    facts = []
+    facts: list[Any] = []
     for index, result in enumerate(results):
         if isinstance(result, GridPiece):
             arrays |= {
@@ -125,6 +120,24 @@ def _shard(jobs: Sequence[Job], path: Path) -> list[GridPiece | str]:
         else:
             facts.append(result)
     _save(path, {**arrays, "facts": np.array(json.dumps(facts))})
+    return results
+
+
+def _kept(path: Path, count: int) -> list[GridPiece | str]:
+    """What an earlier run made of ``count`` jobs. Raises :class:`DataError` for a file it did not write."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            facts = json.loads(str(stored["facts"]))
+            results: list[GridPiece | str] = [
+                fact
+                if isinstance(fact, str)
+                else GridPiece(*(stored[f"{part}{index}"] for part in ("n", "d", "b")), **fact)
+                for index, fact in enumerate(facts)
+            ]
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: work kept by an earlier run cannot be read ({error}); delete it") from error
+    if len(results) != count:
+        raise DataError(f"{path}: should hold {count} pieces kept by an earlier run, not {len(results)}")
     return results
 
 

@@ -175,20 +175,25 @@ def test_weights_larger_than_any_generator_are_not_read_to_their_end(tmp_path: P
     assert most < 2 * MAX_WEIGHTS_BYTES + 2**20
 
 
-def test_a_network_may_not_keep_its_weights_in_another_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_network_may_not_keep_its_weights_in_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, absolute: bool
+) -> None:
     """ONNX allows a path as a tensor's place; a model from a stranger must not read files with it."""
     onnx = pytest.importorskip("onnx")
+    monkeypatch.chdir(tmp_path)
     model = onnx.load_from_string(WEIGHTS)
     secret = tmp_path / "secret"
+    place = str(secret) if absolute else secret.name
     for tensor in model.graph.initializer:
         if tensor.name == "keys":
             secret.write_bytes(tensor.raw_data)
             size = len(tensor.raw_data)
             tensor.ClearField("raw_data")
             tensor.data_location = onnx.TensorProto.EXTERNAL
-            for key, value in (("location", str(secret)), ("offset", "0"), ("length", str(size))):
+            for key, value in (("location", place), ("offset", "0"), ("length", str(size))):
                 tensor.external_data.add(key=key, value=value)
-    with pytest.raises(ModelDamaged):
+    with pytest.raises(ModelDamaged, match="names another file"):
         open_session(model.SerializeToString(), "network")
 
 

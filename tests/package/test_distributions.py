@@ -82,7 +82,7 @@ def test_the_licences_travel_and_are_named(built: tuple[Path, Path]) -> None:
         for licence in LICENCES:
             found = archive.read(place.replace("METADATA", f"licenses/{licence}"))
             assert found == (ROOT / licence).read_bytes()
-    assert head["License-Expression"] == "MIT"
+    assert head["License-Expression"] == "MIT AND CC-BY-3.0"
     assert set(head.get_all("License-File") or ()) == LICENCES
 
 

@@ -41,6 +41,26 @@ def test_a_line_that_a_run_lacks_and_a_run_that_failed_are_left_out(run_all: Any
     assert "**Failed**: ['boom']" in run_all["page"]({}, {"generation": runs})
 
 
+def test_a_benchmark_that_does_not_end_is_told_with_what_it_said(
+    run_all: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "benchmarks").mkdir()
+    slow = "import time; print('x 1', flush=True); time.sleep(60)"
+    (tmp_path / "benchmarks" / "slow.py").write_text(slow, encoding="utf-8")
+    run = run_all["run"]
+    monkeypatch.setitem(run.__globals__, "ROOT", tmp_path)
+    got = run("slow", (), limit=5.0)
+    assert (got.status, got.lines) == (run_all["TIMED_OUT"], ("x 1",))
+    assert "not ended after 5 s" in got.errors
+
+
+def test_peers_are_measured_with_the_interpreter_that_has_them(run_all: Any) -> None:
+    options = run_all["parse"](["--peers", "other/python", "--quick"])
+    assert run_all["arguments"]("peers", options) == ("--rounds", "1", "--peers", "other/python")
+    assert run_all["arguments"]("generation", options) == run_all["QUICK"]["generation"]
+    assert run_all["arguments"]("peers", run_all["parse"]([])) == ()
+
+
 def test_files_hold_machine_versions_and_results(run_all: Any, tmp_path: Path) -> None:
     run_all["save"](tmp_path, {"generation": [run_all["Run"](0, 1.5, ("x 1",), "")]}, True)
     table = json.loads((tmp_path / "benchmarks.json").read_text(encoding="utf-8"))
@@ -54,3 +74,8 @@ def test_what_makes_a_benchmark_quick_is_an_option_it_has(run_all: Any) -> None:
     for name, words in run_all["QUICK"].items():
         source = (PROGRAM.parent / f"{name}.py").read_text(encoding="utf-8")
         assert [word for word in words if word.startswith("--") and f'"{word}"' not in source] == []
+
+
+def test_every_benchmark_measures_the_package_beside_it() -> None:
+    for path in PROGRAM.parent.glob("*.py"):
+        assert "sys.path.insert(0, str(Path(__file__).parents[1]))" in path.read_text(encoding="utf-8"), path

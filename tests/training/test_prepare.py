@@ -199,6 +199,43 @@ def test_interrupted_work_goes_on_where_it_stopped(
     assert resumed.manifest == whole.manifest
 
 
+def interrupted(collection: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Prepare with shards of four until the writing of the corpus; the folder of the shards."""
+    with monkeypatch.context() as patched:
+        patched.setattr(build_module, "SHARD", 4)
+
+        def breaking(*_: Any) -> Any:
+            raise KeyboardInterrupt
+
+        patched.setattr(build_module, "write", breaking)
+        with pytest.raises(KeyboardInterrupt):
+            prepare.main(["beats", str(collection), "-o", str(output)])
+    (work,) = output.glob(".work-*")
+    return work
+
+
+def test_shards_of_another_size_are_made_anew(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = prepared(collection, tmp_path / "whole")
+    assert len(list(interrupted(collection, tmp_path / "out", monkeypatch).iterdir())) == 3
+    monkeypatch.setattr(build_module, "SHARD", 5)
+    assert prepared(collection, tmp_path / "out").manifest == whole.manifest
+
+
+@pytest.mark.parametrize("damage", ["cut off", "another shard's"])
+def test_a_shard_that_an_earlier_run_did_not_write_is_refused_by_name(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    first = min(interrupted(collection, tmp_path / "out", monkeypatch).iterdir())
+    jobs = [build_module.Job({}, lambda: None, frozenset())] * 5  # type: ignore[arg-type,return-value]
+    if damage == "cut off":
+        first.write_bytes(first.read_bytes()[:100])
+        jobs = jobs[:4]
+    with pytest.raises(DataError, match=first.name):
+        build_module._shard(jobs, first)
+
+
 # --- sources
 
 

@@ -1,0 +1,51 @@
+"""Files that appear whole, and several of them together."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pianogan_bgm.files import write_together
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_files_are_written_together_in_the_order_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved: list[str] = []
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda a, b: [moved.append(Path(b).name), replace(a, b)])
+    write_together({tmp_path / "new" / "weights": b"w", tmp_path / "new" / "card": b"c"})
+    assert moved == ["weights", "card"]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()} == {
+        "weights": b"w",
+        "card": b"c",
+    }
+
+
+def test_if_one_cannot_be_written_all_old_files_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_together({tmp_path / "weights": b"old", tmp_path / "card": b"old"})
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if data == b"new card":
+            raise OSError("No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_together({tmp_path / "weights": b"new weights", tmp_path / "card": b"new card"})
+    assert names(tmp_path) == ["card", "weights"]
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"old"}
+
+
+def test_a_folder_in_the_way_of_one_stops_all(tmp_path: Path) -> None:
+    (tmp_path / "card").mkdir()
+    with pytest.raises(FileExistsError, match="not a regular file"):
+        write_together({tmp_path / "weights": b"w", tmp_path / "card": b"c"})
+    assert names(tmp_path) == ["card"]
