@@ -4,22 +4,26 @@ What the features do not measure, it may see: the order of bars, how chords are 
 what the notes are and nothing else (starts and sounding keys, as :func:`training.features.note_table` reads
 them), so that no habit of a format tells real from generated. Two columns are one moment with four planes,
 which loses nothing. The constants stand here and are fixed before any model is measured; they were chosen on
-real music alone, so that it knows shuffled bars and wrong notes from the original within seconds
-(docs/experiments.md).
+real music with known faults, which ``python -m training.roll_classifier DATA`` measures again: training
+windows as they are, with their bars shuffled, and with every seventh bar a semitone off, against test ones.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from pianogan_bgm.errors import PianoganError
 from pianogan_bgm.roll import ROLL, SOUNDING_BYTE, Cells
-from training.features import Ints, checked, note_table
+from training.features import STEPS_PER_BAR, Ints, checked, note_table
 
 KEYS: Final = 88
 """Of the roll's 106 rows those a piano has."""
@@ -130,3 +134,61 @@ def _drawn(shape: Sequence[int], rng: np.random.Generator) -> npt.NDArray[np.flo
 
 def _batches(order: Ints, size: int) -> Iterator[Ints]:
     return (order[first : first + size] for first in range(0, len(order), size))
+
+
+def shuffled_bars(cells: Cells, rng: np.random.Generator) -> Cells:
+    """Rolls with their bars of 16 columns in an order of chance: every bar is right, the form is not."""
+    bars = cells.shape[2] // STEPS_PER_BAR
+    found = cells.copy()
+    for roll in found:
+        whole = roll[:, : bars * STEPS_PER_BAR].reshape(len(roll), bars, STEPS_PER_BAR)
+        roll[:, : bars * STEPS_PER_BAR] = whole[:, rng.permutation(bars)].reshape(len(roll), -1)
+    return found
+
+
+def shifted_bars(cells: Cells, rng: np.random.Generator) -> Cells:
+    """Rolls with one bar of seven, by chance, a semitone up or down: rhythm and form are right."""
+    found = cells.copy()
+    for roll in found:
+        for first in range(0, roll.shape[1], STEPS_PER_BAR):
+            if rng.random() < 1 / 7:
+                bar = roll[:, first : first + STEPS_PER_BAR]
+                bar[:] = np.roll(bar, rng.choice([-1, 1]), axis=0)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what the network sees, on real music with a known fault; returns the exit status."""
+    from training.corpus import Corpus
+    from training.evaluate import split_windows
+
+    parser = argparse.ArgumentParser(prog="python -m training.roll_classifier")
+    parser.add_argument("data", type=Path, help="folder of the prepared corpus")
+    parser.add_argument("--windows", type=int, default=500)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    given = parser.parse_args(arguments)
+    try:
+        corpus = Corpus.load(given.data)
+        faults = {
+            "none": lambda cells, _: cells,
+            "bars shuffled": shuffled_bars,
+            "bars shifted": shifted_bars,
+        }
+        for name, fault in faults.items():
+            found = []
+            for seed in range(given.seeds):
+                real, other = (
+                    split_windows(corpus, split, given.windows, seed) for split in ("test", "train")
+                )
+                fake = fault(other, np.random.default_rng(seed))
+                found.append(roll_auc(real, fake, seed, given.epochs))
+            print(f"{name:<14} {np.mean(found):.3f} ± {np.std(found):.3f}", flush=True)
+    except (PianoganError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

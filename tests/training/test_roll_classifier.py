@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from songs import save_corpus
 
 from pianogan_bgm.errors import InvalidRoll
 from pianogan_bgm.notes import Note
 from pianogan_bgm.roll import HELD_BYTE, RollSpec, encode_cells
-from training.roll_classifier import planes, roll_auc
+from training.roll_classifier import main, planes, roll_auc, shifted_bars, shuffled_bars
 
 STEPS = 72
 
@@ -60,3 +63,38 @@ def test_nothing_is_learnt_from_one_comparison_for_the_next() -> None:
     before = roll_auc(real, other, seed=1, epochs=2)
     roll_auc(real, rolls(30, seed=3, step=8), seed=2, epochs=4)
     assert roll_auc(real, other, seed=1, epochs=2) == before
+
+
+def test_shuffled_bars_are_the_same_bars() -> None:
+    cells = rolls(4, seed=1)
+    shuffled = shuffled_bars(cells, np.random.default_rng(1))
+    whole = STEPS // 16 * 16
+    for one, two in zip(cells, shuffled, strict=True):
+        bars = [roll[:, :whole].reshape(106, -1, 16).transpose(1, 0, 2) for roll in (one, two)]
+        assert sorted(bar.tobytes() for bar in bars[0]) == sorted(bar.tobytes() for bar in bars[1])
+    assert np.array_equal(shuffled[:, :, whole:], cells[:, :, whole:])
+    assert not np.array_equal(shuffled, cells)
+
+
+def test_shifted_bars_keep_the_rhythm() -> None:
+    cells = rolls(20, seed=1)
+    shifted = shifted_bars(cells, np.random.default_rng(1))
+    assert np.array_equal(shifted.sum(axis=1), cells.sum(axis=1))
+    bars = STEPS // 16 + 1
+    changed = [
+        np.any(shifted[:, :, 16 * bar : 16 * bar + 16] != cells[:, :, 16 * bar : 16 * bar + 16], axis=(1, 2))
+        for bar in range(bars)
+    ]
+    assert 0.05 < np.mean(changed) < 0.3
+
+
+def test_the_command_measures_known_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = save_corpus(tmp_path / "corpus", [0] * 10 + [2] * 6)
+    assert main([str(data), "--windows", "12", "--seeds", "1", "--epochs", "1"]) == 0
+    assert [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "none",
+        "bars shuffled",
+        "bars shifted",
+    ]
+    assert main([str(tmp_path / "nowhere")]) == 1
+    assert "nowhere" in capsys.readouterr().err
