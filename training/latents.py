@@ -9,7 +9,8 @@ Three questions, each answered by many pieces of the model:
   standard deviations from the mean of all pieces.
 - *What does each number do?* Spearman's rank correlation between it and features, over seeds.
 - *Is all of it usable?* Near silence and near doubles among many seeds. Distance between pieces is the
-  playlists' (:mod:`pianogan_bgm.playlist.choice`): the same strikes but for the key are no distance.
+  playlists' (:mod:`pianogan_bgm.playlist.choice`): the same strikes but for the key are no distance. With
+  ``--data`` the same is asked of real music.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,10 +32,13 @@ from pianogan_bgm.files import write_atomically
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.harmony import estimate_key
 from pianogan_bgm.latents import Latents, latent_of
+from pianogan_bgm.notes import Note
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.playlist.choice import LEAST_DISTANCE, Print, print_of
-from pianogan_bgm.roll import Cells, decode_cells
+from pianogan_bgm.roll import ROLL, Cells, decode_cells
+from training.corpus import Corpus
 from training.entrants import cells_of
+from training.evaluate import split_windows
 from training.features import FEATURES, Floats, features, note_table
 from training.report import aligned
 
@@ -105,16 +109,25 @@ def regions(generator: Generator, seeds: int = MANY) -> dict[str, Any]:
 
     Raises ``ValueError`` if all of them are near silence.
     """
+    parts = _parts(_latents(range(seeds)), "regions")
+    return _counted(decode_cells(roll) for latents in parts for roll in cells_of(generator, latents))
+
+
+def real_regions(corpus: Corpus, windows: int) -> dict[str, Any]:
+    """The same of ``windows`` windows of real music (the training split's), to compare with."""
+    return _counted(map(decode_cells, split_windows(corpus, "train", windows, 0)))
+
+
+def _counted(pieces: Iterable[Sequence[Note]]) -> dict[str, Any]:
     counts, prints = [], []
-    for latents in _parts(_latents(range(seeds)), "regions"):
-        for notes in map(decode_cells, cells_of(generator, latents)):
-            counts.append(len(notes))
-            prints.append(print_of(Piece(notes, steps=generator.card.roll_spec.steps)))
+    for notes in pieces:
+        counts.append(len(notes))
+        prints.append(print_of(Piece(tuple(notes), steps=ROLL.steps)))
     if not any(one is not None for one in prints):
-        raise ValueError(f"none of {seeds} pieces has enough notes to be compared")
+        raise ValueError(f"none of {len(counts)} pieces has enough notes to be compared")
     nearest, alike = _neighbourhood([one for one in prints if one is not None])
     return {
-        "seeds": seeds,
+        "pieces": len(counts),
         "silent": sum(count < FEWEST_NOTES for count in counts),
         "fewest_notes": min(counts),
         "median_notes": float(np.median(counts)),
@@ -213,7 +226,10 @@ def text(report: Mapping[str, Any]) -> str:
         f"Spearman's correlations over {report['seeds']} seeds; by chance within ±{chance:.2f} 99 times of"
         " 100"
     )
-    tables = [_near(report["smoothness"]), _effects(report["directions"]), note, _usable(report["regions"])]
+    tables = [_near(report["smoothness"]), _effects(report["directions"]), note]
+    tables.append(_usable(report["regions"], "seeds"))
+    if report["real"]:
+        tables.append(_usable(report["real"], "windows of real music"))
     return "\n\n".join(tables)
 
 
@@ -233,10 +249,10 @@ def _effects(effects: Mapping[str, Sequence[float]]) -> str:
     return aligned([*lines, ["strongest", *map(str, strongest)]])
 
 
-def _usable(found: Mapping[str, Any]) -> str:
+def _usable(found: Mapping[str, Any], what: str) -> str:
     return "\n".join(
         [
-            f"of {found['seeds']:,} seeds",
+            f"of {found['pieces']:,} {what}",
             f"{found['silent']:>7,} have fewer than {FEWEST_NOTES} notes (fewest {found['fewest_notes']},"
             f" median {found['median_notes']:.0f})",
             f"{found['doubles']:>7,} are nearer than {NEAR_DOUBLE} to another,"
@@ -255,6 +271,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pairs", type=_several, default=PAIRS, help=f"of each distance ({PAIRS})")
     parser.add_argument("--seeds", type=_several, default=SEEDS, help=f"for the directions ({SEEDS})")
     parser.add_argument("--many", type=_several, default=MANY, help=f"to look for silence ({MANY})")
+    parser.add_argument("--data", type=Path, help="a prepared corpus: the same of as many of its windows")
     parser.add_argument("-o", "--output", type=Path, help="write the report here, as JSON")
     return parser
 
@@ -277,6 +294,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "smoothness": smoothness(generator, given.pairs),
             "directions": directions(generator, given.seeds),
             "regions": regions(generator, given.many),
+            "real": real_regions(Corpus.load(given.data), given.many) if given.data else None,
         }
         if given.output is not None:
             write_atomically(given.output, (json.dumps(report, indent=2) + "\n").encode())

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from songs import save_corpus
 from tiny_model import tiny_card, write_tiny
 
 from pianogan_bgm.cards import LATENT_SIZE
@@ -54,7 +55,7 @@ def test_neighbours_lie_at_the_distance_and_as_far_from_0(distance: float) -> No
 
 
 def test_nearer_latents_give_pieces_that_are_more_alike() -> None:
-    rows = smoothness(known(), pairs=60)
+    rows = smoothness(known(), pairs=30)
     assert [row["distance"] for row in rows] == [*latents.DISTANCES, None]
     assert rows[0]["equal_strikes"] > rows[3]["equal_strikes"] > rows[-1]["equal_strikes"]
     assert rows[0]["feature_correlation"] > 0.9
@@ -62,7 +63,7 @@ def test_nearer_latents_give_pieces_that_are_more_alike() -> None:
 
 
 def test_what_each_direction_does_is_found() -> None:
-    effects = directions(known(), seeds=120)
+    effects = directions(known(), seeds=80)
     assert list(effects) == ["mode", *SHOWN]
     assert all(len(values) == LATENT_SIZE for values in effects.values())
     for feature, number in (("notes", 0), ("mean pitch", 1), ("mode", 2)):
@@ -109,14 +110,16 @@ def test_correlations_of_rows_that_do_not_vary_are_0() -> None:
 def test_the_command_prints_the_tables_and_writes_the_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wanted = ["--pairs", "4", "--seeds", "8", "--many", "6", "-o", str(tmp_path / "report.json")]
-    assert main([str(write_tiny(tmp_path)), *wanted]) == 0
+    data = save_corpus(tmp_path / "corpus", [0] * 10)
+    wanted = ["--pairs", "4", "--seeds", "8", "--many", "12", "--data", str(data)]
+    assert main([str(write_tiny(tmp_path)), *wanted, "-o", str(tmp_path / "report.json")]) == 0
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert report["model"]["name"] == "tiny"
     said = capsys.readouterr().out
     assert text(report) in said
     assert "independent" in said
-    assert "of 6 seeds" in said
+    assert "of 12 seeds" in said
+    assert "of 12 windows of real music" in said
 
 
 def test_the_command_names_what_is_missing_and_fails(
