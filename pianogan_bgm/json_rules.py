@@ -18,7 +18,7 @@ LONGEST_ECHO: Final = 80
 
 
 def without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object of its pairs (``object_pairs_hook``). Raises ``ValueError`` for a key that comes twice."""
+    """A JSON object of its pairs (``object_pairs_hook``). Raises ``ValueError`` if a key comes twice."""
     table = dict(pairs)
     if len(table) != len(pairs):
         raise ValueError("a key stands twice")

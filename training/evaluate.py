@@ -11,7 +11,7 @@ is the mean over the seeds. The measures are those of :mod:`training.metrics`, :
 - *random notes*, the floor: :func:`training.baselines.random_notes` with the training windows' statistics.
 
 ``--also NAME=FILE`` adds rows: the network ``reference`` trained on the same data, or rolls of any other
-model in a ``.npy`` file (``benchmarks/performance_rnn.py`` makes one of a public neural model).
+model in a ``.npy`` file (:mod:`training.performance_rnn` makes one of a public neural model).
 
 A model is asked for the pieces of its seeds 0, 1, 2, …, the same ones that a game gets.
 
