@@ -1,13 +1,18 @@
 """Measure the pieces of many seeds of a model and write its atlas, which moods choose from.
 
-``python -m export.build_atlas open --seeds 2000`` writes ``open.atlas.json`` beside the model's weights.
+``python -m export.build_atlas open`` writes ``open.atlas.json`` beside the model's weights, of seeds 0 to
+4095. With ``--quality FILE.npy`` each seed also gets what the model's judge thinks of its piece: an array of
+one number for each seed from 0 on, higher is better, which whoever trained the judge makes. Without it,
+quality is unknown.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from pianogan_bgm.atlas import Atlas, measure, to_json
@@ -16,28 +21,54 @@ from pianogan_bgm.files import write_atomically
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.models import find_model
 
+SEEDS = 4096
 FEWEST_NOTES = 60
 """Pieces with fewer are left out: no mood is well served by near silence."""
 
 
-def build(generator: Composes, seeds: range) -> Atlas:
-    """Features of the pieces of ``seeds``; sparse pieces are left out."""
-    rows = []
-    for seed in tqdm(seeds, desc="measuring", unit="piece"):
+def build(generator: Composes, seeds: range, quality: Sequence[float] | None = None) -> Atlas:
+    """Features of the pieces of ``seeds``; sparse pieces are left out.
+
+    ``quality``: one number for each of ``seeds``, None where it is unknown.
+    """
+    rows, judged = [], []
+    for index, seed in enumerate(tqdm(seeds, desc="measuring", unit="piece")):
         piece = generator.compose(seed)
         if len(piece.notes) >= FEWEST_NOTES:
             rows.append((seed, tuple(round(value, 4) for value in measure(piece))))
-    return Atlas(tuple(rows))
+            judged += [] if quality is None else [float(quality[index])]
+    return Atlas(tuple(rows), tuple(judged))
+
+
+def read_quality(path: Path, count: int) -> list[float]:
+    """``count`` numbers from a ``.npy`` file, ``(count,)`` of any real type.
+
+    Raises ``ValueError`` for anything else and ``OSError`` for what cannot be read.
+    """
+    values = np.load(path, allow_pickle=False)
+    if values.shape != (count,) or values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+        raise ValueError(
+            f"{path}: expected a finite number for each of {count} seeds, shape ({count},); "
+            f"got {values.dtype} of shape {values.shape}"
+        )
+    return [float(value) for value in values]
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("model", help="name of an installed model, or the path of its .onnx file")
-    parser.add_argument("--seeds", type=int, default=2000, help="how many, from seed 0 on (2000)")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many, from seed 0 on ({SEEDS})")
+    parser.add_argument("--quality", type=Path, metavar="FILE.npy", help="a number for each seed")
     options = parser.parse_args(argv)
+    quality = None
+    if options.quality is not None:
+        try:
+            quality = read_quality(options.quality, options.seeds)
+        except (ValueError, OSError) as error:
+            parser.error(str(error))
     target = Path(find_model(options.model).where).with_suffix(".atlas.json")
-    atlas = build(Generator(options.model), range(options.seeds))
+    atlas = build(Generator(options.model), range(options.seeds), quality)
     write_atomically(target, to_json(atlas, Path(options.model).stem).encode("utf-8"))
     print(f"{target}: {len(atlas.rows)} of {options.seeds} seeds, {target.stat().st_size / 1000:.0f} kB")
     return 0

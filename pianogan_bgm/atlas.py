@@ -1,8 +1,15 @@
-"""The atlas of a model: features of many seeds, measured once, so that a mood finds its pieces."""
+"""The atlas of a model: features of many seeds, measured once, so that a mood finds its pieces.
+
+Where the model's judge was asked too, each seed has a *quality*: a number of the judge's own scale, higher is
+better. It decides what is drawn where nobody asked for a seed: of the atlas, or of the seeds that suit a
+mood, the better half. It never decides what suits a mood.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +21,7 @@ from typing import Any, Final
 from pianogan_bgm.arrange import split_voices
 from pianogan_bgm.errors import ModelDamaged
 from pianogan_bgm.harmony import estimate_key
+from pianogan_bgm.latents import fresh_seed
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.scenes import MOODS
@@ -21,22 +29,61 @@ from pianogan_bgm.scenes import MOODS
 FEATURES: Final = ("major", "density", "register", "polyphony", "dissonance", "short", "leaps")
 SHARE: Final = 0.12
 """Share of the atlas that suits a mood."""
-ATLAS_VERSION: Final = 1
+ATLAS_VERSION: Final = 2
+"""Version 1 had no quality; it is still read."""
 
 
 @dataclass(frozen=True)
 class Atlas:
-    """``rows``: (seed, features in the order of :data:`FEATURES`)."""
+    """``rows``: (seed, features in the order of :data:`FEATURES`).
+
+    ``quality``: a number for each row, higher is better; empty where it is unknown. Raises ``ValueError``
+    for another count.
+    """
 
     rows: tuple[tuple[int, tuple[float, ...]], ...]
+    quality: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.quality) not in (0, len(self.rows)):
+            raise ValueError(
+                f"quality must be one number for each of {len(self.rows)} rows, or none; "
+                f"got {len(self.quality)}"
+            )
 
     def suiting(self, mood: str) -> list[int]:
-        """Seeds that suit ``mood``, best first; none from an empty atlas."""
+        """Seeds that suit ``mood``; none from an empty atlas.
+
+        They are the :data:`SHARE` of all that miss least of what the mood wants. Where quality is known the
+        better ones come first, else those that miss least.
+        """
+        return self._better_first(self._fitting(mood))
+
+    def ranked(self) -> list[int]:
+        """All seeds, better ones first; as the rows come where quality is unknown."""
+        return self._better_first([seed for seed, _ in self.rows])
+
+    def better(self, mood: str | None = None) -> list[int]:
+        """The better half of all seeds, or of those that suit ``mood``; none where quality is unknown."""
+        if not self.quality:
+            return []
+        seeds = self.ranked() if mood is None else self.suiting(mood)
+        return seeds[: (len(seeds) + 1) // 2]
+
+    def _better_first(self, seeds: list[int]) -> list[int]:
+        """``seeds`` by quality; of equals, and where it is unknown, in their order."""
+        return sorted(seeds, key=lambda seed: -self._quality_of[seed]) if self.quality else seeds
+
+    @cached_property
+    def _quality_of(self) -> dict[int, float]:
+        return {seed: value for (seed, _), value in zip(self.rows, self.quality, strict=True)}
+
+    def _fitting(self, mood: str) -> list[int]:
+        """Seeds that suit ``mood``, those that miss least first."""
         if not self.rows:
             return []
-        scaled = self._scaled()
         wants = MOODS[mood].wants
-        order = sorted(scaled, key=lambda row: (_misfit(row[1], wants), row[0]))
+        order = sorted(self._scaled, key=lambda row: (_misfit(row[1], wants), row[0]))
         return [seed for seed, _ in order[: max(1, round(SHARE * len(order)))]]
 
     def moods(self, features: Sequence[float]) -> tuple[str, ...]:
@@ -50,9 +97,10 @@ class Atlas:
     @cached_property
     def _worst(self) -> dict[str, float]:
         """By mood, the misfit of the last seed that suits it."""
-        scaled = dict(self._scaled())
-        return {name: _misfit(scaled[self.suiting(name)[-1]], mood.wants) for name, mood in MOODS.items()}
+        scaled = dict(self._scaled)
+        return {name: _misfit(scaled[self._fitting(name)[-1]], mood.wants) for name, mood in MOODS.items()}
 
+    @cached_property
     def _scaled(self) -> list[tuple[int, dict[str, float]]]:
         """Features in standard deviations from the mean of all rows."""
         return [(seed, self._scale(features)) for seed, features in self.rows]
@@ -126,28 +174,43 @@ def _leaps(piece: Piece) -> float:
 
 
 def to_json(atlas: Atlas, model: str) -> str:
-    """The file of an atlas."""
-    rows = [[seed, *(round(value, 4) for value in features)] for seed, features in atlas.rows]
+    """The file of an atlas: a head, then a row of seed, features and quality (null: unknown) each."""
+    judged = [float(f"{value:.6g}") for value in atlas.quality] if atlas.quality else [None] * len(atlas.rows)
+    rows = [
+        [seed, *(round(value, 4) for value in features), quality]
+        for (seed, features), quality in zip(atlas.rows, judged, strict=True)
+    ]
     head = {"version": ATLAS_VERSION, "model": model, "features": list(FEATURES)}
     lines = ",\n".join(json.dumps(row) for row in rows)
     return json.dumps(head)[:-1] + ', "rows": [\n' + lines + "\n]}\n"
 
 
 def from_json(text: str, where: str = "atlas") -> Atlas:
-    """What :func:`to_json` wrote. Raises :class:`ModelDamaged` for anything else."""
+    """What :func:`to_json` wrote, now or in version 1. Raises :class:`ModelDamaged` for anything else."""
     try:
         table: Any = json.loads(text)
-        if table["version"] != ATLAS_VERSION or tuple(table["features"]) != FEATURES:
-            raise ValueError(f"version {table['version']} with features {table['features']}")
-        rows = tuple((int(row[0]), tuple(map(float, row[1:]))) for row in table["rows"])
-        if not all(len(row) == len(FEATURES) and all(map(isfinite, row)) for _, row in rows):
-            raise ValueError(f"a row must be a seed and {len(FEATURES)} finite numbers")
-        return Atlas(rows)
+        version = table["version"]
+        if version not in (1, ATLAS_VERSION) or tuple(table["features"]) != FEATURES:
+            raise ValueError(f"version {version} with features {table['features']}")
+        numbers = len(FEATURES) + (1 if version == 1 else 2)
+        if any(len(row) != numbers for row in table["rows"]):
+            raise ValueError(f"a row of version {version} must be {numbers} numbers")
+        return _atlas(table["rows"])
     except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError) as error:
-        raise ModelDamaged(f"{where}: not an atlas of version {ATLAS_VERSION}: {error}") from error
+        raise ModelDamaged(f"{where}: not an atlas of version 1 or {ATLAS_VERSION}: {error}") from error
 
 
-def load_atlas(model: str) -> Atlas:
+def _atlas(table: Sequence[Sequence[Any]]) -> Atlas:
+    """The atlas of rows as the file has them."""
+    end = 1 + len(FEATURES)
+    rows = tuple((int(row[0]), tuple(map(float, row[1:end]))) for row in table)
+    quality = tuple(float(value) for row in table for value in row[end:] if value is not None)
+    if not all(map(isfinite, (*quality, *(value for _, features in rows for value in features)))):
+        raise ValueError("every number must be finite")
+    return Atlas(rows, quality)
+
+
+def load_atlas(model: str | os.PathLike[str]) -> Atlas:
     """The atlas shipped with a model, ``NAME.atlas.json`` beside its weights; else an empty one."""
     from pianogan_bgm.errors import ModelNotFound
     from pianogan_bgm.models import find_model
@@ -160,3 +223,15 @@ def load_atlas(model: str) -> Atlas:
     if not path.is_file():
         return Atlas(())
     return from_json(path.read_text(encoding="utf-8", errors="replace"), str(path))
+
+
+def fresh_seeds(atlas: Atlas, count: int) -> list[int]:
+    """``count`` different seeds nobody chose, from the better half of ``atlas`` where that has so many.
+
+    Else they follow one another from any seed (:func:`~pianogan_bgm.latents.fresh_seed`).
+    """
+    better = atlas.better()
+    if count <= len(better):
+        return secrets.SystemRandom().sample(better, count)
+    first = fresh_seed()
+    return list(range(first, first + count))

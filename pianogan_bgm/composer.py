@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -65,7 +65,8 @@ class Composer:
     def atlas(self) -> Atlas:
         """The table of measured seeds that belongs to the model; empty where none was shipped."""
         if self._atlas is None:
-            self._atlas = load_atlas(self._model) if isinstance(self._model, str) else Atlas(())
+            model = self._model
+            self._atlas = load_atlas(model) if isinstance(model, str | os.PathLike) else Atlas(())
         return self._atlas
 
     def tune(self, source: Source) -> Tune:
@@ -103,7 +104,11 @@ class Composer:
         return self.generator.compose(latent=source)
 
     def following(self, mood: str | None = None) -> Tune:
-        """The next tune of endless music: of ``mood``, none of the last twelve."""
+        """The next tune of endless music: of ``mood``, none of the last twelve.
+
+        Drawn from the better half of the model's atlas (of what suits the mood there), where it knows of
+        quality; else from all that suits, and without a mood from all seeds.
+        """
         idea = self._ideas.pop(mood, None)
         return self._chosen(self._choose(mood) if idea is None else idea)
 
@@ -127,12 +132,19 @@ class Composer:
         if self._first is not None:
             first, self._first = self._first, None
             return first
-        suiting = [seed for seed in self.atlas.suiting(mood) if seed not in self.recent] if mood else []
-        if suiting:
-            return suiting[int(self._random.integers(len(suiting)))]
+        for seeds in self._pools(mood):
+            fresh = [seed for seed in seeds if seed not in self.recent]
+            if fresh:
+                return fresh[int(self._random.integers(len(fresh)))]
         while (seed := int(self._random.integers(1 << 32))) in self.recent:
             pass
         return seed
+
+    def _pools(self, mood: str | None) -> Iterator[list[int]]:
+        """Seeds to draw from; the next ones only where all of these were played just now."""
+        yield self.atlas.better(mood)
+        if mood is not None:
+            yield self.atlas.suiting(mood)
 
 
 def check_source(source: Any) -> Source:

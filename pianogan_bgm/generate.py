@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from pianogan_bgm import images, midi
 from pianogan_bgm.arrange import perform
+from pianogan_bgm.atlas import fresh_seeds, load_atlas
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.instruments import CREDITS
-from pianogan_bgm.latents import check_seed, fresh_seed
+from pianogan_bgm.latents import check_seed
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.render import DEFAULT_RATE, render_blocks, write_audio
 
@@ -32,16 +33,19 @@ def generate(
 ) -> int:
     """Write ``count`` pieces, of ``seed`` and those after it, to ``folder`` as ``MODEL-SEED.FORMAT``.
 
-    Without a seed a fresh one is drawn and said. ``formats``: keys of :data:`WRITERS`. ``tempo``: beats a
-    minute (the model's own). Every file appears whole or not at all, in place of one of that name. The same
-    call gives the same bytes of MIDI and PNG. Returns the exit status; raises the errors of the package.
+    Without a seed fresh ones are drawn, from the better half of the model's atlas where it has one, and said.
+    ``formats``: keys of :data:`WRITERS`. ``tempo``: beats a minute (the model's own). Every file appears
+    whole or not at all, in place of one of that name. The same call with a seed gives the same bytes of MIDI
+    and PNG. Returns the exit status; raises the errors of the package.
     """
-    first = fresh_seed() if seed is None else check_seed(seed)
-    check_seed(first + count - 1)
+    first = None if seed is None else check_seed(seed)
+    if first is not None:
+        check_seed(first + count - 1)
     generator = Generator(model)
-    if seed is None:
-        print(f"seed {first}")
-    for number in tqdm(range(first, first + count), unit="piece", disable=True if count < 2 else None):
+    seeds = fresh_seeds(load_atlas(model), count) if first is None else range(first, first + count)
+    if first is None:
+        print("seed" if count == 1 else "seeds", ", ".join(map(str, seeds)))
+    for number in tqdm(seeds, unit="piece", disable=True if count < 2 else None):
         piece = perform(generator.compose(number))
         piece = piece if tempo is None else replace(piece, tempo=tempo)
         stem = folder / f"{piece.model}-{number}"

@@ -50,8 +50,9 @@ class Generator:
     def compose(self, seed: int | None = None, *, latent: npt.ArrayLike | None = None) -> Piece:
         """Compose one piece: of ``seed`` (0 to 2**64 - 1), of ``latent`` (14 numbers), or a fresh one.
 
-        Without either a new seed is drawn and kept in ``piece.seed``. Raises :class:`InvalidLatent` for a bad
-        seed or latent, or for both at once.
+        Without either a new seed is drawn, any of 2**32, and kept in ``piece.seed``; what the atlas knows of
+        quality is for those who choose pieces (:func:`pianogan_bgm.atlas.fresh_seeds`). Raises
+        :class:`InvalidLatent` for a bad seed or latent, or for both at once.
         """
         if latent is not None:
             if seed is not None:

@@ -7,6 +7,7 @@ from tiny_model import write_tiny
 
 from pianogan_bgm import cli
 from pianogan_bgm.arrange import perform
+from pianogan_bgm.atlas import FEATURES, Atlas, to_json
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.images import read_png
 from pianogan_bgm.midi import read_midi
@@ -64,6 +65,20 @@ def test_without_a_seed_the_one_drawn_is_said(
     assert run(model, tmp_path, "--formats", "mid") == 0
     seed = capsys.readouterr().out.splitlines()[0].removeprefix("seed ")
     assert written(tmp_path) == [f"tiny-{int(seed)}.mid"]
+
+
+def test_without_a_seed_pieces_are_of_the_better_half_of_the_atlas(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_tiny(tmp_path)
+    rows = tuple((seed, (1.0,) * len(FEATURES)) for seed in range(50, 58))
+    text = to_json(Atlas(rows, (1.0, 0.0) * 4), "tiny")
+    (tmp_path / "tiny.atlas.json").write_text(text, encoding="utf-8")
+    assert run(model, tmp_path / "out", "--formats", "mid", "--count", "3") == 0
+    said = capsys.readouterr().out.splitlines()[0].removeprefix("seeds ").split(", ")
+    assert len(set(said)) == 3
+    assert {int(seed) for seed in said} <= {50, 52, 54, 56}
+    assert written(tmp_path / "out") == sorted(f"tiny-{seed}.mid" for seed in said)
 
 
 def test_the_tempo_is_that_asked_for(model: Path, tmp_path: Path) -> None:

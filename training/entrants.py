@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from pianogan_bgm.generator import Generator
+from pianogan_bgm.latents import Latents
 from pianogan_bgm.roll import HELD_BYTE, SOUNDING_BYTE, Cells, to_cells
 from training.corpus import sha256_of
 from training.features import checked
@@ -48,13 +49,17 @@ def entrant(given: str, name: str | None = None) -> Entrant:
 
 
 def _composing(generator: Generator) -> Source:
-    edges = generator.card.convention == "edges"
-
     def compose(count: int, seed: int) -> Cells:
         seeds = range(seed * count, (seed + 1) * count)
-        rolls = generator.rolls(np.stack([generator.latent(one) for one in seeds]))
-        cells = np.stack([to_cells(roll) for roll in rolls])
-        # black and white says where keys sound; held after silence is how such a note starts
-        return np.where(cells >= SOUNDING_BYTE, np.uint8(HELD_BYTE), np.uint8(0)) if edges else cells
+        return cells_of(generator, np.stack([generator.latent(one) for one in seeds]))
 
     return compose
+
+
+def cells_of(generator: Generator, latents: Latents) -> Cells:
+    """Rolls of latents ``(n, 14)`` as cells uint8 ``(n, 106, 300)`` in the codec's values."""
+    cells = np.stack([to_cells(roll) for roll in generator.rolls(latents)])
+    if generator.card.convention != "edges":
+        return cells
+    # black and white says where keys sound; held after silence is how such a note starts
+    return np.where(cells >= SOUNDING_BYTE, np.uint8(HELD_BYTE), np.uint8(0))

@@ -2,15 +2,20 @@
 
 The protocol, fixed before any model was measured: for each of three seeds, 500 windows of the test split
 (they do not overlap, begin on downbeats and are not transposed) against 1,000 generated rolls; every figure
-is the mean over the seeds. The measures are those of :mod:`training.metrics` and :mod:`training.copying`.
-Every report holds, beside the model:
+is the mean over the seeds. The measures are those of :mod:`training.metrics`, :mod:`training.copying` and
+:mod:`training.roll_classifier`. Every report holds, beside the model:
 
 - *real music*, the ceiling: 1,000 windows of the training split in the model's place. Its copying is that
   of the test windows, since training windows are copies of themselves.
 - *Markov chain*: :class:`training.baselines.MarkovChain`, learnt from the training split.
 - *random notes*, the floor: :func:`training.baselines.random_notes` with the training windows' statistics.
 
+``--also NAME=FILE`` adds rows: the network ``reference`` trained on the same data, or rolls of any other
+model in a ``.npy`` file (:mod:`training.performance_rnn` makes one of a public neural model).
+
 A model is asked for the pieces of its seeds 0, 1, 2, …, the same ones that a game gets.
+
+Version 2 of the protocol has the second classifier, ``roll_auc``; all other figures are those of version 1.
 """
 
 from __future__ import annotations
@@ -37,8 +42,10 @@ from training.corpus import Corpus, DataError, Ints
 from training.entrants import Entrant, Source, entrant
 from training.features import FEATURES, Floats, features
 from training.report import CEILING, FLOOR, MARKOV, text
+from training.roll_classifier import EPOCHS, roll_auc
+from training.roll_classifier import FOLDS as ROLL_FOLDS
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
 """Goes up with every change that moves a figure; reports of different versions do not compare."""
 NEAREST_ROLLS: Final = 64
 """Rolls of each seed for which the nearest training window is looked for."""
@@ -49,19 +56,21 @@ FEWEST_WINDOWS: Final = 2 * metrics.FOLDS
 class Protocol:
     """How much is measured.
 
-    ``generated`` rolls against ``windows`` real ones, for seeds 0 to ``seeds`` − 1, and forests of
-    ``trees`` trees. Raises ``ValueError`` for less than can be cross-validated.
+    ``generated`` rolls against ``windows`` real ones, for seeds 0 to ``seeds`` − 1, by forests of ``trees``
+    trees and networks that learn for ``epochs`` passes. Raises ``ValueError`` for less than can be
+    cross-validated.
     """
 
     generated: int = 1000
     windows: int = 500
     seeds: int = 3
     trees: int = metrics.TREES
+    epochs: int = EPOCHS
 
     def __post_init__(self) -> None:
-        if min(self.generated, self.windows) < FEWEST_WINDOWS or self.seeds < 1:
+        if min(self.generated, self.windows) < FEWEST_WINDOWS or min(self.seeds, self.epochs) < 1:
             raise ValueError(
-                f"at least {FEWEST_WINDOWS} rolls and windows and one seed are needed; got {self}"
+                f"at least {FEWEST_WINDOWS} rolls and windows, one seed and one epoch are needed; got {self}"
             )
 
 
@@ -97,9 +106,11 @@ def evaluate(corpus: Corpus, entrants: Sequence[Entrant], protocol: Protocol) ->
             real = features(windows)
             medians.append(np.median(real, axis=0))
             for name, source in everyone.items():
+                bar.set_postfix_str(name)
                 cells = source(protocol.generated, seed)
                 result = _measure(real, cells, seed, protocol.trees)
                 result.measures.update(_copying(windows if name == CEILING else cells, index, nearest))
+                result.measures["roll_auc"] = roll_auc(windows, cells, seed, protocol.epochs)
                 results[name].append(result)
                 bar.update()
     return {
@@ -180,6 +191,7 @@ def _described(protocol: Protocol) -> dict[str, Any]:
         "histogram_bins": metrics.BINS,
         "neighbours": metrics.NEIGHBOURS,
         "classifier": f"random forest of trees, {metrics.FOLDS}-fold",
+        "roll_classifier": f"convolutional network on rolls, {ROLL_FOLDS}-fold",
         "ngram_notes": NGRAM,
         "nearest_rolls": NEAREST_ROLLS,
     }
@@ -210,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     begun = time.monotonic()
     try:
-        protocol = Protocol(given.generated, given.windows, given.seeds, given.trees)
+        protocol = Protocol(given.generated, given.windows, given.seeds, given.trees, given.epochs)
         corpus = Corpus.load(given.data)
         entrants = [entrant(given.model), *(entrant(file, name) for name, file in given.also)]
         report = evaluate(corpus, entrants, protocol)
@@ -239,6 +251,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--windows", type=int, default=STANDARD.windows)
     parser.add_argument("--seeds", type=int, default=STANDARD.seeds)
     parser.add_argument("--trees", type=int, default=STANDARD.trees, help="of each forest of the classifier")
+    parser.add_argument("--epochs", type=int, default=STANDARD.epochs, help="of the networks on rolls")
     parser.add_argument("-o", "--output", type=Path, help="write the whole report here, as JSON")
     return parser
 

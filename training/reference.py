@@ -31,7 +31,7 @@ from training.corpus import Corpus
 from training.gradients import GradientStep, Move
 from training.metrics import validation_score
 from training.runs import load_variables, named
-from training.studio_stages import evaluation_cells
+from training.studio_vae import evaluation_cells
 
 LATENT: Final = 14
 COARSE: Final = (14, 40)

@@ -1,4 +1,4 @@
-"""The evaluation's report as text: a table of the rows and a table of one model's features."""
+"""The evaluation's report as text: tables of the rows, of their medians, and of one model's features."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ FLOOR: Final = "random notes (floor)"
 _COLUMNS: Final = {
     "overlapped area": ("overlapped_area", "{:.3f}"),
     "AUC": ("auc", "{:.3f}"),
+    "roll AUC": ("roll_auc", "{:.3f}"),
     "density": ("density", "{:.2f}"),
     "coverage": ("coverage", "{:.3f}"),
     "copied": ("copied", "{:.2%}"),
@@ -21,11 +22,16 @@ _COLUMNS: Final = {
     "at most ": ("nearest", "{:.2f}"),
 }
 
+FORM: Final = ("scale consistency", "bar recurrence", "groove consistency", "structure", "polyphony", "notes")
+"""Features whose medians every row is held to."""
+SLACK: Final = 0.1
+"""Share of the real median within which a median counts as met."""
+
 
 def text(report: Mapping[str, Any], model: str) -> str:
-    """The report of :func:`training.evaluate.evaluate` as two aligned tables.
+    """The report of :func:`training.evaluate.evaluate` as three aligned tables.
 
-    ``model``: the row that the second table shows, feature by feature.
+    ``model``: the row that the last table shows, feature by feature.
     """
     protocol = report["protocol"]
     title = (
@@ -34,11 +40,17 @@ def text(report: Mapping[str, Any], model: str) -> str:
         " mean ± standard deviation over the seeds"
     )
     note = (
-        f"copied: share of {protocol['ngram_notes']}-note n-grams found in the training pieces. longest copy:"
-        " its notes, median of the rolls.\nnearest: cosine with the nearest training window in any key,"
-        " median of the rolls. In the ceiling's row all these are of the held-out windows."
+        "AUC: how well forests tell the rows' features from real ones; roll AUC: how well networks tell the"
+        f" rolls.\ncopied: share of {protocol['ngram_notes']}-note n-grams found in the training pieces."
+        " longest copy: its notes, median of the rolls.\nnearest: cosine with the nearest training window in"
+        " any key, median of the rolls. In the ceiling's row all these are of the held-out windows."
     )
-    return "\n\n".join([title, _rows(report["rows"]), note, _features(report["features"], model)])
+    form = (
+        f"Medians, and in brackets their ratio to the real one; * is more than {SLACK:.0%} off. notes: of a"
+        " whole roll, so that the ratio is that of notes a bar."
+    )
+    tables = [_form(report["features"], list(report["rows"])), form, _features(report["features"], model)]
+    return "\n\n".join([title, _rows(report["rows"]), note, *tables])
 
 
 def _rows(rows: Mapping[str, Any]) -> str:
@@ -50,7 +62,26 @@ def _rows(rows: Mapping[str, Any]) -> str:
             for key, style in _COLUMNS.values()
         ]
         lines.append([name, *cells])
-    return _aligned(lines)
+    return aligned(lines)
+
+
+def _form(features: Mapping[str, Any], rows: Sequence[str]) -> str:
+    """Medians of :data:`FORM`: a line for the real windows and one for each row."""
+    real = [_number(features[one]["real_median"]) for one in FORM]
+    lines = [["", *FORM], ["real music (test windows)", *real]]
+    return aligned([*lines, *([row, *(_held_to(features[one], row) for one in FORM)] for row in rows)])
+
+
+def _held_to(feature: Mapping[str, Any], row: str) -> str:
+    """A row's median of a feature, its ratio to the real one, and whether that is out of the slack."""
+    real, own = feature["real_median"], feature["rows"][row]["median"]
+    if not real:
+        return f"{_number(own)} (-) "
+    return f"{_number(own)} ({own / real:.2f}){' ' if abs(own / real - 1.0) <= SLACK else '*'}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if value < 10 else f"{value:.1f}"
 
 
 def _features(features: Mapping[str, Any], model: str) -> str:
@@ -60,10 +91,11 @@ def _features(features: Mapping[str, Any], model: str) -> str:
         ratio = f"{own['median'] / real:.2f}" if real else "-"
         areas = [f"{one['rows'][row]['overlapped_area']:.3f}" for row in (model, CEILING)]
         lines.append([name, f"{real:.3f}", f"{own['median']:.3f}", ratio, *areas])
-    return _aligned(lines)
+    return aligned(lines)
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Lines of equally many cells as a table: the first column to the left, the others to the right."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     rows = []
     for first, *rest in lines:

@@ -29,7 +29,8 @@ class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
         self.composer.build()
         self.decoder = Decoder(v.width, v.blocks, velocity=velocity, name="decoder", dtype=dtype)
         self.decision = Decision(dtype=dtype)
-        self(np.zeros((1, LATENT), np.float32))
+        # not through self: weights keep the names they have in a run
+        self.decoder(self.composer(np.zeros((1, LATENT), np.float32)))
 
     def call(self, latent: Any) -> Any:
         """``(n, 14)`` float32, standard normal, to codec values."""

@@ -2,14 +2,15 @@
 
 *Distance*: each piece is a set of strikes, (eighth note, degree above its tonic); two pieces are as far apart
 as the share of their strikes that only one of them has (Jaccard 1901), 0 to 1. Transposing a piece leaves it
-where it is. Candidates come in the order of their seeds, or of a mood's atlas, best first; each is taken
-unless it is nearer than the least distance to one taken before. So the same call gives the same seeds.
+where it is. Candidates come best first where the model's atlas knows of quality, else in the order of their
+seeds; those of a mood as :meth:`pianogan_bgm.atlas.Atlas.suiting` orders them. Each is taken unless it is
+nearer than the least distance to one taken before. So the same call gives the same seeds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -59,13 +60,13 @@ def choose(
     count: int,
     prints: Prints,
     *,
-    first: int = 0,
+    first: int | None = None,
     mood: str | None = None,
     atlas: Atlas | None = None,
     least: float = LEAST_DISTANCE,
     width: int = 1,
 ) -> list[int]:
-    """``count`` seeds from ``first`` on, or of ``mood`` by ``atlas``, at least ``least`` apart.
+    """``count`` seeds at least ``least`` apart: from ``first`` on, or the best of ``atlas`` or its ``mood``.
 
     ``prints``: gives the prints of some seeds, in their order. ``width``: how many it makes side by side,
     which changes nothing in the result. Raises :class:`PlaylistError` where there are not enough.
@@ -89,7 +90,7 @@ def choose(
                     taken.append(seed)
                     bar.update()
     if len(taken) < count:
-        of = f"mood {mood!r}" if mood else f"seeds from {first} on"
+        of = f"mood {mood!r}" if mood else f"seeds from {first or 0} on"
         raise PlaylistError(
             f"{count} pieces at least {least:g} apart were asked for; among {seen} candidates ({of}) there "
             f"are {len(taken)}: ask for fewer, or for less distance"
@@ -97,12 +98,21 @@ def choose(
     return taken
 
 
-def _candidates(first: int, mood: str | None, atlas: Atlas | None) -> Iterator[int]:
+def _candidates(first: int | None, mood: str | None, atlas: Atlas | None) -> Iterator[int]:
     if mood is None:
-        return iter(range(check_seed(first), SEED_LIMIT))
+        return _anything(first, atlas)
     if atlas is None or not atlas.rows:
         raise PlaylistError(
             f"mood {mood!r} needs the model's atlas, which was not shipped with it; "
             "python -m export.build_atlas MODEL measures one"
         )
     return iter(atlas.suiting(mood))
+
+
+def _anything(first: int | None, atlas: Atlas | None) -> Iterator[int]:
+    """Seeds in their order from ``first`` on; for None those of the atlas that are judged, best first."""
+    if first is not None or atlas is None or not atlas.quality:
+        return iter(range(check_seed(first or 0), SEED_LIMIT))
+    best = atlas.ranked()
+    known = frozenset(best)
+    return chain(best, (seed for seed in range(SEED_LIMIT) if seed not in known))

@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     which = choice.add_mutually_exclusive_group()
     which.add_argument("--count", type=_count, metavar="N", help="this many, no two alike (10)")
     which.add_argument("--seeds", type=_seeds, metavar="LIST", help="these, such as 1,2,5-9")
-    choice.add_argument("--first", type=int, metavar="SEED", help="choose from this seed on (0)")
+    choice.add_argument("--first", type=int, metavar="SEED", help="choose from this seed on (the best ones)")
     choice.add_argument("--mood", choices=sorted(MOODS), help="choose those that suit it, best first")
     choice.add_argument(
         "--distance", type=_between(0.0, 1.0), metavar="D", help="least distance between two, 0 to 1 (0.5)"

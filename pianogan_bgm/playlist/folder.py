@@ -49,12 +49,16 @@ _LEFT_OVER: Final = re.compile(r"\.[0-9a-f]{32}\.tmp")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A new playlist, as asked for. ``seeds``: these, or None for ``count`` chosen from ``first`` on."""
+    """A new playlist, as asked for.
+
+    ``seeds``: these, or None for ``count`` chosen: from ``first`` on, or for None the best that the model's
+    atlas knows (:mod:`pianogan_bgm.playlist.choice`).
+    """
 
     title: str = "Piano background music"
     model: str = "open"
     count: int = 10
-    first: int = 0
+    first: int | None = None
     seeds: tuple[int, ...] | None = None
     settings: Settings = field(default_factory=Settings)
 

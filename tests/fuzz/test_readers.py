@@ -32,7 +32,7 @@ WEIGHTS = tiny_weights()
 CARD = tiny_card(WEIGHTS).to_json().encode()
 MIDI = piece_to_midi(make_piece(1), markers=[(4, "loopStart")], title="fuzz")
 PNG = slab_to_png(piece_slab(make_piece(2)))
-ATLAS = atlas.to_json(atlas.Atlas(((7, (1.0,) * len(atlas.FEATURES)),)), "tiny").encode()
+ATLAS = atlas.to_json(atlas.Atlas(((7, (1.0,) * len(atlas.FEATURES)),), (0.5,)), "tiny").encode()
 PLAYLIST = json.dumps({"format": "pianogan-bgm playlist", "version": 1, "tracks": [{"name": "a"}]}).encode()
 
 READERS: dict[str, tuple[Callable[[bytes], object], type[Exception], bytes]] = {
@@ -102,7 +102,7 @@ def test_json_that_breaks_parsers_is_refused_by_name(reader: str, text: str) -> 
         read(text.encode())
 
 
-@pytest.mark.parametrize("row", [[7], [7, 1], ["x"] * 8, [1e999] * 8, [7, *[float("nan")] * 7], 7, None])
+@pytest.mark.parametrize("row", [[7], [7, 1], ["x"] * 9, [1e999] * 9, [7, *[float("nan")] * 8], 7, None])
 def test_an_atlas_with_a_row_that_makes_no_sense_is_refused(row: object) -> None:
     table = {**json.loads(ATLAS), "rows": [row]}
     with pytest.raises(ModelDamaged):

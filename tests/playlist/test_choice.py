@@ -66,6 +66,28 @@ def test_a_mood_offers_its_seeds_best_first_and_no_others() -> None:
         choose(13, prints, mood="battle", atlas=atlas)
 
 
+def judged(quality: Sequence[float]) -> Atlas:
+    """Seeds 100, 101, ... with these qualities, all else alike."""
+    rows = tuple((100 + n, (1.0,) * len(FEATURES)) for n in range(len(quality)))
+    return Atlas(rows, tuple(quality))
+
+
+def test_where_the_atlas_knows_of_quality_the_best_come_first_and_then_seeds_it_does_not_know() -> None:
+    atlas = judged([3.0, 1.0, 7.0, 5.0, 6.0, 6.5])
+    # 104 is like 103 and better, 100 near silence; 2 is like 1
+    assert choose(6, prints, atlas=atlas) == [102, 105, 104, 101, 1, 3]
+    assert choose(3, prints, first=1, atlas=atlas) == [1, 3, 4]
+    assert choose(3, prints, atlas=replace(atlas, quality=())) == [1, 3, 4]
+
+
+def test_a_mood_offers_its_better_seeds_first() -> None:
+    rows = tuple((seed, (1.0, float(seed), *[0.0] * (len(FEATURES) - 2))) for seed in range(100, 200))
+    atlas = Atlas(rows, tuple(float(-seed) for seed in range(100, 200)))
+    chosen = choose(3, prints, mood="battle", atlas=atlas)
+    assert chosen == sorted(chosen)
+    assert set(chosen) <= set(replace(atlas, quality=()).suiting("battle"))
+
+
 def test_a_mood_without_an_atlas_says_how_to_get_one() -> None:
     with pytest.raises(PlaylistError, match=r"mood 'calm' needs the model's atlas.*export\.build_atlas"):
         choose(1, prints, mood="calm", atlas=Atlas(()))

@@ -8,7 +8,10 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 from tiny_model import write_tiny
@@ -92,6 +95,82 @@ def test_the_snippet_for_pygbag_plays_with_desktop_pygame(project: Path) -> None
         [sys.executable, "main.py"], capture_output=True, text=True, env=silent, cwd=project, check=False
     )
     assert "BUSY True" in done.stdout, done.stderr
+
+
+@pytest.mark.skipif(
+    shutil.which("gdparse") is None, reason="gdtoolkit is not installed: pip install gdtoolkit"
+)
+def test_the_snippet_for_godot_is_gdscript(tmp_path: Path) -> None:
+    (tmp_path / "music.gd").write_text(snippet("gdscript"), encoding="utf-8")
+    done = subprocess.run(
+        ["gdparse", str(tmp_path / "music.gd")], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / "music.gd").write_text(snippet("gdscript").replace("():", "()"), encoding="utf-8")
+    broken = subprocess.run(["gdparse", str(tmp_path / "music.gd")], capture_output=True, check=False)
+    assert broken.returncode != 0
+
+
+class RenPy:
+    """As much of Ren'Py as the snippet uses; a game's files lie in ``game``."""
+
+    def __init__(self, game: Path) -> None:
+        self.game = game
+        self.music = self.random = self
+        self.played: list[tuple[str, float]] = []
+
+    def open_file(self, name: str, encoding: str | None = None) -> IO[Any]:
+        return (self.game / name).open("r" if encoding else "rb", encoding=encoding)
+
+    def choice(self, sequence: list[Any]) -> Any:
+        return sequence[-1]
+
+    def play(self, name: str, fadein: float = 0.0) -> None:
+        assert (self.game / name).is_file()
+        self.played.append((name, fadein))
+
+
+def renpy_python(script: str) -> Iterator[str]:
+    """The Python of a Ren'Py script: what stands below ``init python:``, and lines that begin with $."""
+    for block in re.split(r"^(?=\S)", script, flags=re.MULTILINE):
+        head, _, rest = block.partition("\n")
+        if head == "init python:":
+            yield textwrap.dedent(rest)
+        elif head:
+            assert re.fullmatch(r"label \w+:", head), head
+            lines = [line.strip() for line in rest.splitlines() if line.strip()]
+            assert all(line.startswith("$ ") for line in lines), lines
+            yield "\n".join(line.removeprefix("$ ") for line in lines)
+
+
+def test_the_python_of_the_snippet_for_renpy_plays_a_track(project: Path) -> None:
+    renpy = RenPy(project)
+    names: dict[str, Any] = {"renpy": renpy}
+    for code in renpy_python(snippet("renpy")):
+        exec(compile(code, "snippet.rpy", "exec"), names)
+    assert renpy.played == [(f"music/{tracks(project)[-1]['name']}.ogg", 1.0)]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
+def test_the_snippet_for_rpg_maker_plays_one_of_its_names(tmp_path: Path) -> None:
+    # the two things it uses are of both MV's and MZ's core script
+    engine = """
+Math.randomInt = (max) => Math.floor(max * Math.random());
+const AudioManager = { playBgm: (bgm) => console.log(JSON.stringify(bgm)) };
+"""
+    (tmp_path / "snippet.js").write_text(engine + snippet("js"), encoding="utf-8")
+    for check in (["--check"], []):
+        done = subprocess.run(
+            ["node", *check, str(tmp_path / "snippet.js")],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+    bgm = json.loads(done.stdout)
+    assert set(bgm) == {"name", "volume", "pitch", "pan"}
+    assert bgm["name"] in re.findall(r'"(open-\d+)"', snippet("js"))
 
 
 @pytest.mark.parametrize("language", ["gdscript", "renpy"])

@@ -3,53 +3,21 @@ import json
 
 import numpy as np
 import pytest
+from songs import save_corpus
 from tiny_model import tiny_weights, write_tiny
 
 from pianogan_bgm.errors import InvalidRoll, ModelNotFound
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.roll import decode
-from training.corpus import ARRAYS, ARRAYS_FILE, FORMAT_VERSION, MANIFEST_FILE, Corpus, DataError
+from training.corpus import Corpus, DataError
 from training.entrants import Entrant, entrant
 from training.evaluate import Protocol, evaluate, main, split_windows
 from training.features import FEATURES, note_table
-from training.report import CEILING, FLOOR, MARKOV, text
+from training.report import CEILING, FLOOR, MARKOV, _held_to, text
 
-QUICK = Protocol(generated=20, windows=12, seeds=2, trees=5)
-ROWS = {"overlapped_area", "auc", "density", "coverage", "copied"}
+QUICK = Protocol(generated=20, windows=12, seeds=2, trees=5, epochs=1)
+ROWS = {"overlapped_area", "auc", "roll_auc", "density", "coverage", "copied"}
 ROWS |= {"longest_copy_median", "longest_copy", "nearest_median", "nearest", "rolls"}
-
-
-def song(seed, bars=60):
-    """A melody that repeats its first four bars, over a held bass; int32 (n, 4)."""
-    rng = np.random.default_rng(seed)
-    starts = np.arange(0, 16 * bars, 2)
-    scale = np.array([60, 62, 64, 65, 67, 69, 71, 72, 74, 76]) + rng.integers(-5, 6)
-    tune = np.tile(scale[rng.integers(0, 10, 32)], bars // 4)
-    melody = np.stack([starts, tune, np.full_like(starts, 2), np.full_like(starts, 81)], 1)
-    bass = melody[::8] * [1, 0, 4, 1] + [0, 36 + rng.integers(0, 7), 0, 0]
-    notes = np.concatenate([melody, bass])
-    return notes[np.lexsort((notes[:, 1], notes[:, 0]))].astype(np.int32)
-
-
-def save_corpus(folder, split):
-    """Songs of 60 bars, each of the given split: three windows a song."""
-    songs = [song(seed) for seed in range(len(split))]
-    bars = np.arange(0, 960, 16)
-    arrays = {
-        "notes": np.concatenate(songs),
-        "note_offsets": np.cumsum([0, *map(len, songs)]),
-        "downbeats": np.tile(bars, len(split)),
-        "beats_per_bar": np.full(len(split) * len(bars), 4),
-        "downbeat_offsets": np.arange(len(split) + 1) * len(bars),
-        "steps": np.full(len(split), 960),
-        "split": np.array(split),
-    }
-    folder.mkdir()
-    np.savez(folder / ARRAYS_FILE, **{name: array.astype(ARRAYS[name]) for name, array in arrays.items()})
-    sha = hashlib.sha256((folder / ARRAYS_FILE).read_bytes()).hexdigest()
-    manifest = {"format": FORMAT_VERSION, "name": "songs", "has_velocity": False, "sha256": sha}
-    (folder / MANIFEST_FILE).write_text(json.dumps(manifest), encoding="utf-8")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +53,7 @@ def test_the_report_has_every_row_every_measure_and_every_seed(report):
 def test_the_report_says_what_was_measured_on_what_and_how(report, corpus):
     assert report["corpus"] == {"name": "songs", "sha256": corpus.manifest["sha256"]}
     assert report["models"] == {"thief": {"sha256": "1"}, "mute": {"sha256": "2"}}
-    wanted = {"version": 1, "split": "test", "generated": 20, "windows": 12, "seeds": 2, "trees": 5}
+    wanted = {"version": 2, "split": "test", "generated": 20, "windows": 12, "seeds": 2, "trees": 5}
     assert wanted.items() <= report["protocol"].items()
     assert json.loads(json.dumps(report)) == report
 
@@ -131,8 +99,26 @@ def test_the_text_shows_every_row_and_feature_in_aligned_columns(report):
     lines = tables.splitlines()
     for name in (*report["rows"], *FEATURES):
         assert any(line.startswith(f"{name}  ") for line in lines)
-    rows = [line for line in lines if line.startswith(tuple(report["rows"]))]
-    assert len({len(line) for line in rows}) == 1
+    for heading in ("overlapped area", "scale consistency"):
+        first = next(n for n, line in enumerate(lines) if line.lstrip().startswith(heading))
+        table = lines[first : lines.index("", first)]
+        assert len({len(line) for line in table if not line.startswith("real music (test")}) == 1
+        assert all(any(line.startswith(name) for line in table) for name in report["rows"])
+
+
+def test_the_text_marks_medians_more_than_a_tenth_off():
+    def held(real, own):
+        return _held_to({"real_median": real, "rows": {"me": {"median": own}}}, "me")
+
+    assert held(0.5, 0.46) == "0.460 (0.92) "
+    assert held(0.5, 0.44) == "0.440 (0.88)*"
+    assert held(200.0, 221.0) == "221.0 (1.10)*"
+    assert held(0.0, 0.3) == "0.300 (-) "
+
+
+def test_who_looks_unlike_music_is_told_apart_by_its_rolls(report):
+    assert mean(report, "mute", "roll_auc") > 0.7
+    assert mean(report, "thief", "roll_auc") == mean(report, CEILING, "roll_auc")
 
 
 def test_rows_of_the_same_name_are_refused(corpus):
@@ -141,7 +127,7 @@ def test_rows_of_the_same_name_are_refused(corpus):
         evaluate(corpus, [silent], QUICK)
 
 
-@pytest.mark.parametrize("wrong", [{"generated": 3}, {"windows": 0}, {"seeds": 0}])
+@pytest.mark.parametrize("wrong", [{"generated": 3}, {"windows": 0}, {"seeds": 0}, {"epochs": 0}])
 def test_a_protocol_too_small_to_mean_anything_is_refused(wrong):
     with pytest.raises(ValueError, match="at least"):
         Protocol(**wrong)
@@ -220,6 +206,8 @@ def test_the_command_prints_the_tables_and_writes_the_report(tmp_path, data, cap
         "1",
         "--trees",
         "5",
+        "--epochs",
+        "1",
     ]
     assert main([str(model), str(data), *wanted, "-o", str(tmp_path / "report.json")]) == 0
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
