@@ -13,6 +13,7 @@ import numpy as np
 from pianogan_bgm import arrange
 from pianogan_bgm.bus import finish, to_format
 from pianogan_bgm.errors import SoundError
+from pianogan_bgm.expression import EXPRESSIVE, Expression
 from pianogan_bgm.instruments import CREDITS, Block, Instrument, Tone, load, mix
 from pianogan_bgm.midi import read_midi
 from pianogan_bgm.piece import Piece
@@ -24,24 +25,37 @@ SUBTYPES: Final = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS"}
 """File endings :func:`write_audio` knows, and how each stores its samples."""
 
 
-def render(piece: Piece, rate: int = DEFAULT_RATE, instrument: str = "piano", *, tail: bool = True) -> Block:
+def render(
+    piece: Piece,
+    rate: int = DEFAULT_RATE,
+    instrument: str = "piano",
+    *,
+    tail: bool = True,
+    expression: Expression = EXPRESSIVE,
+) -> Block:
     """The piece as it is heard: float32 (frames, 2) in -1 to 1.
 
     ``rate``: Hz, 8000 to 192000. ``instrument``: one of :data:`pianogan_bgm.instruments.NAMES`. ``tail``: let
-    the last notes ring out; without it the result is exactly as long as the piece. Raises
-    :class:`SoundError`.
+    the last notes ring out; without it the result is exactly as long as the piece, which a ritardando makes
+    longer. Raises :class:`SoundError`.
     """
-    return np.concatenate([*render_blocks(piece, rate, instrument, tail=tail), np.zeros((0, 2), np.float32)])
+    blocks = render_blocks(piece, rate, instrument, tail=tail, expression=expression)
+    return np.concatenate([*blocks, np.zeros((0, 2), np.float32)])
 
 
 def render_blocks(
-    piece: Piece, rate: int = DEFAULT_RATE, instrument: str = "piano", *, tail: bool = True
+    piece: Piece,
+    rate: int = DEFAULT_RATE,
+    instrument: str = "piano",
+    *,
+    tail: bool = True,
+    expression: Expression = EXPRESSIVE,
 ) -> Iterator[Block]:
     """What :func:`render` gives, in pieces of at most 65536 frames."""
     voice = load(instrument, rate)
-    tones = arrange.tones(arrange.perform(piece), rate)
+    tones = arrange.tones(arrange.perform(piece, expression), rate, expression=expression)
     gain = arrange.loudness_gain(tones, rate)
-    frames = arrange.step_to_frame(piece.steps, rate, piece.tempo)
+    frames = arrange.clock(piece, rate, expression=expression)(piece.steps)
     if tail:
         frames = max([frames, *(tone.start + voice.ring(tone) for tone in tones)])
     return (finish(block, gain) for block in mix_blocks(voice, tones, frames))

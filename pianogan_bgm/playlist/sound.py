@@ -101,7 +101,8 @@ def _tones(tune: Tune, rate: int, layer: int, loop: bool) -> Iterator[Tone]:
             if note.layer == layer:
                 held = max(1, min(note.held, last - step)) if loop else note.held
                 start = round((step - first) * pace)
-                yield Tone(start, note.pitch, max(1, round(held * pace)), note.velocity)
+                late = 0 if loop else round(note.late * rate)
+                yield Tone(start + late, note.pitch, max(1, round(held * pace) - late), note.velocity)
 
 
 def _mixed(parts: Mapping[str, Block], gain: float) -> Block:
