@@ -96,8 +96,8 @@ def tones(
     """The piece's notes as tones at ``rate`` Hz, sorted, the first step at frame 0.
 
     ``tempo``: beats a minute, the piece's own by default. ``expression``: whether notes ring on as long as
-    the pedal (:func:`pedal`) is down, come late or slow down. Velocities are taken as they are: :func:`perform`
-    first.
+    the pedal (:func:`pedal`) is down, come late or slow down. Velocities are taken as they are:
+    :func:`perform` first.
     """
     frame_of = clock(piece, rate, tempo=tempo, expression=expression)
     ends = sustained_ends(piece) if expression.pedal else [note.end for note in piece.notes]
