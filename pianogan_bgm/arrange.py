@@ -9,6 +9,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Final
 
 from pianogan_bgm.expression import EXPRESSIVE, Expression, dynamics, lateness, ritardando
@@ -31,6 +32,7 @@ __all__ = [
     "split_voices",
     "step_to_frame",
     "sustained_ends",
+    "tempos",
     "tones",
     "transpose",
 ]
@@ -88,6 +90,15 @@ def clock(
         return math.floor(slowing.played(step) * 60.0 * rate / (STEPS_PER_BEAT * speed) + 0.5)
 
     return frame
+
+
+def tempos(piece: Piece, expression: Expression = EXPRESSIVE) -> list[tuple[int, float]]:
+    """Where the tempo changes from the piece's own: ``(step, beats a minute)``, a step at a time."""
+    if not expression.ritardando:
+        return []
+    slowing = ritardando(piece)
+    times = [slowing.played(step) for step in range(slowing.begin, slowing.end + 2)]
+    return [(slowing.begin + at, piece.tempo / (b - a)) for at, (a, b) in enumerate(pairwise(times))]
 
 
 def tones(

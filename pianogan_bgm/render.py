@@ -12,8 +12,9 @@ import numpy as np
 
 from pianogan_bgm import arrange
 from pianogan_bgm.bus import finish, to_format
+from pianogan_bgm.endings import with_ending
 from pianogan_bgm.errors import SoundError
-from pianogan_bgm.expression import EXPRESSIVE, Expression
+from pianogan_bgm.expression import EXPRESSIVE, ONE_SHOT, Expression
 from pianogan_bgm.instruments import CREDITS, Block, Instrument, Tone, load, mix
 from pianogan_bgm.midi import read_midi
 from pianogan_bgm.piece import Piece
@@ -147,12 +148,21 @@ def _write(file: Any, block: Block) -> int:
     return len(block)
 
 
-def render_file(source: Path, target: Path, rate: int = DEFAULT_RATE, instrument: str = "piano") -> float:
+def render_file(
+    source: Path,
+    target: Path,
+    rate: int = DEFAULT_RATE,
+    instrument: str = "piano",
+    *,
+    ending: bool = False,
+) -> float:
     """A MIDI file to an audio file, tagged with its name; returns its seconds.
 
-    Raises :class:`SoundError`, and :class:`~pianogan_bgm.errors.InvalidMidi` for a file that cannot be read.
+    ``ending``: slow down and close on a cadence. Raises :class:`SoundError`, and
+    :class:`~pianogan_bgm.errors.InvalidMidi` for a file that cannot be read.
     """
     piece = read_midi(source).piece()
-    blocks = render_blocks(piece, rate, instrument)
+    piece = with_ending(piece) if ending else piece
+    blocks = render_blocks(piece, rate, instrument, expression=ONE_SHOT if ending else EXPRESSIVE)
     credit = CREDITS.get(instrument)
     return write_audio(target, blocks, rate, title=source.stem, licence=piece.licence, comment=credit) / rate
