@@ -114,6 +114,14 @@ def test_softer_notes_of_a_chord_come_late_but_never_in_a_loop():
         assert low.start + low.frames == high.start + high.frames
 
 
+def test_music_begun_in_its_middle_rises_from_silence_and_from_its_beginning_it_is_not_softened():
+    tune = prepare(make_piece(1))
+    whole, middle = (conductor((0, c.Play(tune, step=step))).render(0, RATE) for step in (0.0, 20.0))
+    assert np.abs(middle[0]).max() < 0.02 * np.abs(middle).max()
+    faded = conductor((0, c.Play(tune, fade=0.01))).render(0, RATE)
+    assert not np.array_equal(faded, whole)
+
+
 def test_every_lap_of_a_loop_is_the_same_to_the_sample():
     looped = conductor((0, c.Play(prepare(make_piece(1, tempo=117.3)), -1)))
     laps = [event.frame for event in heard(looped, "loop", RATE * 60)]
