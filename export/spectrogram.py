@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -39,13 +40,13 @@ def spectrogram(sound: Block, rate: int, size: tuple[int, int] = (720, 216)) -> 
 
 
 def _levels(sound: Block, rate: int, width: int, height: int) -> npt.NDArray[np.float64]:
-    """dB below the loudest, (height, width), low pitches first."""
+    """Levels in dB below the loudest, (height, width), low pitches first."""
     mono = np.pad(sound.mean(axis=1, dtype=np.float64), WINDOW // 2)
     starts = np.linspace(0, max(0, len(mono) - WINDOW), width).astype(np.int64)
     window = np.hanning(WINDOW)
     power = np.array([np.abs(np.fft.rfft(mono[at : at + WINDOW] * window, 2 * WINDOW)) ** 2 for at in starts])
     edges = LOWEST * 2.0 ** (OCTAVES * np.arange(height + 1) / height) * 2 * WINDOW / rate
-    rows = [_band(power, low, high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    rows = [_band(power, low, high) for low, high in pairwise(edges.tolist())]
     level = 10.0 * np.log10(np.maximum(rows, 1e-12))
     return np.asarray(level - level.max())
 
