@@ -1,6 +1,6 @@
 """What is done to the piano's recordings before they are played: rumble taken out, the picture made steady.
 
-Both work frame by frame on 16-bit PCM, with whole numbers where sums run on, so that the beginning of a
+Both give each frame by itself, and sums that run on are of whole numbers, so that the beginning of a
 recording comes out the same however much of it is decoded.
 """
 
@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 Pcm16 = npt.NDArray[np.int16]
+Sides = npt.NDArray[np.float32]
+Wide = npt.NDArray[np.float64]
 
 CROSS: Final = 0.25
 """Share of each side that is heard on the other: the microphones stood further apart than ears do."""
@@ -32,35 +34,34 @@ def rumble_width(key: int, rate: int) -> int:
     return 2 * round(rate / edge / 2) + 1
 
 
-def without_rumble(pcm: Pcm16, width: int, frames: int) -> Pcm16:
-    """The first ``frames`` frames of ``pcm``, int16 (n, 2), less its mean around each of them.
+def without_rumble(pcm: Pcm16, width: int, frames: int) -> Sides:
+    """The first ``frames`` frames of ``pcm``, int16 (n, 2), less the mean around each; (2, frames) float32.
 
     The mean is that of means, over ``width`` frames each (a triangle): a high-pass of 12 dB an octave that
     moves nothing in time. ``pcm`` should reach ``width`` frames further; silence is taken beyond its end.
     """
     frames = min(frames, len(pcm))
-    padded = np.zeros((frames + 2 * width, 2), dtype=np.int64)
+    padded = np.zeros((2, frames + 2 * width))
     inside = pcm[: frames + width]
-    padded[width : width + len(inside)] = inside
-    sums = _sums(_sums(padded, width), width)[:frames]
-    rise = np.minimum(np.arange(1, frames + 1), RISE)[:, None]
-    scale = width * width * RISE
-    mean = (2 * sums * rise + scale) // (2 * scale)
-    return np.asarray(np.clip(pcm[:frames] - mean, -32768, 32767), dtype=np.int16)
+    padded[:, width : width + len(inside)] = inside.T
+    mean = _sums(_sums(padded, width), width)[:, :frames]
+    mean *= 1.0 / (width * width)
+    mean[:, :RISE] *= (np.arange(1, RISE + 1) / RISE)[:frames]
+    return np.asarray(padded[:, width : width + frames] - mean, dtype=np.float32)
 
 
-def _sums(values: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.int64]:
-    """Sums of every ``width`` neighbours."""
-    running = np.zeros((len(values) + 1, 2), dtype=np.int64)
-    np.cumsum(values, axis=0, out=running[1:])
-    return running[width:] - running[:-width]
+def _sums(values: Wide, width: int) -> Wide:
+    """Sums of every ``width`` neighbours; of whole numbers below 2**53 in all, and so exact."""
+    running = np.zeros((2, values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=running[:, 1:])
+    return running[:, width:] - running[:, :-width]
 
 
-def placed(pcm: Pcm16, left: float, right: float) -> Pcm16:
-    """``pcm``, int16 (n, 2), with its sides at these gains, and then partly exchanged (:data:`CROSS`).
+def placed(sides: Sides, left: float, right: float) -> Pcm16:
+    """``sides``, float32 (2, n), at these gains and then partly exchanged (:data:`CROSS`): int16 (n, 2).
 
     A gain below 0 turns a side round where the two were of opposite phase, which in mono would cancel.
     """
-    own = pcm.astype(np.float32) * np.array([left, right], dtype=np.float32)
-    mixed = own + own[:, ::-1] * np.float32(CROSS)
-    return np.asarray(np.clip(np.rint(mixed), -32768, 32767), dtype=np.int16)
+    own = sides * np.array([[left], [right]], dtype=np.float32)
+    mixed = own + own[::-1] * np.float32(CROSS)
+    return np.ascontiguousarray(np.clip(np.rint(mixed), -32768, 32767).astype(np.int16).T)
