@@ -172,9 +172,9 @@ def page(generator: Generator, shown: Sequence[Shown], options: argparse.Namespa
     lines = [
         "# Listening",
         "",
-        f"The pieces of `{card.name}` {card.version} of the seeds {first} to {last}, chosen by number and not",
-        f"by taste. Of each the first {SECONDS:.0f} seconds, as a game hears them, the piano roll of the whole,",
-        "and a spectrogram of what is heard. Made by",
+        f"The pieces of `{card.name}` {card.version} of the seeds {first} to {last}, chosen by number and",
+        f"not by taste. Of each the first {SECONDS:.0f} seconds, as a game hears them, the piano roll of the",
+        "whole, and a spectrogram of what is heard. Made by",
         "",
         "```sh",
         f"python -m export.listening{model} --seeds {first}-{last}",
