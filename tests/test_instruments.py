@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pianogan_bgm.errors import SoundError
 from pianogan_bgm.instruments import NAMES, Tone, load, mix
 from pianogan_bgm.instruments.cleaning import placed, rumble_width, without_rumble
-from pianogan_bgm.instruments.piano import LAYER_TOPS, SAMPLES, Piano
+from pianogan_bgm.instruments.piano import LAYER_TOPS, SAMPLES, Piano, _clean, recordings
 from pianogan_bgm.instruments.resample import resample
 from pianogan_bgm.instruments.tones import release_curve, velocity_gain
 
@@ -173,7 +173,14 @@ def test_the_filter_of_rumble_takes_what_is_slow_and_leaves_the_note(key):
 
 def test_a_side_of_opposite_phase_is_turned_round():
     wave = np.array([[1000, -800], [-1000, 800]], dtype=np.float32)
-    assert placed(wave, 1.0, -1.0).tolist() == [[1250, 1250], [-1000, -1000]]
+    assert placed(wave, 1.0, -1.0).tolist() == [[938, 938], [-750, -750]]
+
+
+def test_no_recording_is_cut_off():
+    for row in recordings()[1].values():
+        pcm = _clean(row, row.frames)
+        assert len(pcm) == row.frames
+        assert np.abs(pcm.astype(np.int32)).max() < 32000, row
 
 
 @pytest.mark.parametrize("name", NAMES)

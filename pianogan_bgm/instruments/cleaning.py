@@ -17,6 +17,8 @@ Wide = npt.NDArray[np.float64]
 
 CROSS: Final = 0.25
 """Share of each side that is heard on the other: the microphones stood further apart than ears do."""
+HEADROOM: Final = 0.75
+"""Level at which recordings are kept, so that a side that was made louder is not cut off."""
 RISE: Final = 256
 """Frames over which the filter sets in, so that nothing jumps at the beginning."""
 _LOWEST: Final = 55.0
@@ -60,8 +62,9 @@ def _sums(values: Wide, width: int) -> Wide:
 def placed(sides: Sides, left: float, right: float) -> Pcm16:
     """``sides``, float32 (2, n), at these gains and then partly exchanged (:data:`CROSS`): int16 (n, 2).
 
+    All at the level :data:`HEADROOM`.
     A gain below 0 turns a side round where the two were of opposite phase, which in mono would cancel.
     """
-    own = sides * np.array([[left], [right]], dtype=np.float32)
+    own = sides * np.array([[HEADROOM * left], [HEADROOM * right]], dtype=np.float32)
     mixed = own + own[::-1] * np.float32(CROSS)
     return np.ascontiguousarray(np.clip(np.rint(mixed), -32768, 32767).astype(np.int16).T)

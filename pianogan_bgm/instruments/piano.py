@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from pianogan_bgm.errors import SoundError
-from pianogan_bgm.instruments.cleaning import placed, rumble_width, without_rumble
+from pianogan_bgm.instruments.cleaning import HEADROOM, placed, rumble_width, without_rumble
 from pianogan_bgm.instruments.resample import Pcm16, resample, source_frames
 from pianogan_bgm.instruments.tones import Block, Tone, release_curve, velocity_gain
 from pianogan_bgm.turns import breathe
@@ -91,7 +91,8 @@ class Piano:
             return
         recording, _, _ = self._choose(tone.pitch, tone.velocity)
         pcm = self._pcm(tone.pitch, tone.velocity, ring)
-        gain = np.float32(tone.gain * velocity_gain(tone.velocity) * recording.gain / 32768.0)
+        level = tone.gain * velocity_gain(tone.velocity) * recording.gain
+        gain = np.float32(level / (HEADROOM * 32768.0))
         sound = np.multiply(pcm[first:last], gain, dtype=np.float32)
         if last > tone.frames:
             begin = max(first, tone.frames)
