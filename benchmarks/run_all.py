@@ -35,6 +35,7 @@ QUICK: Final[dict[str, tuple[str, ...]]] = {
     "streaming": ("--seconds", "1"),
     "frame_time": ("--rounds", "1", "--steps", "120"),
     "playlist": ("--seconds", "20"),
+    "clicks": ("--pieces", "2"),
 }
 """What makes a benchmark quick; one that is not named here is always run in full."""
 NUMBER: Final = re.compile(r"(?<![\w.])[+\-\u2212]?\d[\d,]*(?:\.\d+)?(?![\w.]*\w)")

@@ -35,7 +35,7 @@ import numpy.typing as npt
 import soundfile
 from scipy.signal import resample_poly
 
-from pianogan_bgm.instruments.cleaning import CROSS, rumble_width, without_rumble
+from pianogan_bgm.instruments.cleaning import CROSS, rumble_cells, without_rumble
 
 Sound = npt.NDArray[np.float64]
 
@@ -209,7 +209,7 @@ def sides(sound: Sound, key: int) -> tuple[float, float]:
     without its rumble, after the sides were partly exchanged.
     """
     pcm = np.rint(sound[: RATE // 2] * 32767).astype(np.int16)
-    head = without_rumble(pcm, rumble_width(key, RATE), len(pcm)).T.astype(np.float64)
+    head = without_rumble(pcm, rumble_cells(key, RATE), len(pcm)).astype(np.float64)
     power = (head * head).sum(axis=0)
     tilt = 10 ** (-WIDTH_DB * (key - MIDDLE_KEY) / (108 - MIDDLE_KEY) / 40)
     left, right = np.sqrt(power.sum() / 2 / power) * (tilt, 1 / tilt)

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from pianogan_bgm.errors import SoundError
-from pianogan_bgm.instruments.cleaning import HEADROOM, placed, rumble_width, without_rumble
+from pianogan_bgm.instruments.cleaning import HEADROOM, placed, reach, rumble_cells, without_rumble
 from pianogan_bgm.instruments.resample import Pcm16, resample, source_frames
 from pianogan_bgm.instruments.tones import Block, Tone, release_curve, velocity_gain
 from pianogan_bgm.turns import breathe
@@ -159,10 +159,10 @@ def _kept(pcm: Pcm16) -> Pcm16:
 
 def _clean(recording: Recording, frames: int) -> Pcm16:
     """The first ``frames`` frames of a recording as they are to be heard, int16 (n, 2)."""
-    width = rumble_width(recording.key, recordings()[0])
-    pcm = _decode(recording, frames + width)
+    cells = rumble_cells(recording.key, recordings()[0])
+    pcm = _decode(recording, frames + reach(cells))
     breathe()
-    quiet = without_rumble(pcm, width, frames)
+    quiet = without_rumble(pcm, cells, frames)
     breathe()
     return placed(quiet, recording.left, recording.right)
 
