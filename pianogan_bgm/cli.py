@@ -162,6 +162,9 @@ def _generate_arguments(parser: argparse.ArgumentParser) -> None:
     add("--model", default="open", metavar="NAME|FILE.onnx", help="which model composes (open)")
     add("--formats", type=formats, default="mid,png,wav", metavar="LIST", help="of mid,png,wav,ogg,flac")
     add("--tempo", type=float, metavar="BPM", help="beats a minute (the model's own)")
+    add(
+        "--ending", action="store_true", help="slow down and close on a cadence, for music that does not loop"
+    )
 
 
 def _generate(options: argparse.Namespace) -> int:
@@ -174,6 +177,7 @@ def _generate(options: argparse.Namespace) -> int:
         model=options.model,
         formats=options.formats,
         tempo=options.tempo,
+        ending=options.ending,
     )
 
 
@@ -185,12 +189,17 @@ def _render_arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", type=Path, required=True, metavar="FILE.wav|ogg|flac", help="the sound")
     add("--rate", type=int, default=44100, metavar="HZ", help="sample rate (44100)")
     add("--instrument", choices=NAMES, default="piano", help="what plays it (piano)")
+    add(
+        "--ending", action="store_true", help="slow down and close on a cadence, for music that does not loop"
+    )
 
 
 def _render(options: argparse.Namespace) -> int:
     from pianogan_bgm.render import render_file
 
-    seconds = render_file(options.source, options.output, options.rate, options.instrument)
+    seconds = render_file(
+        options.source, options.output, options.rate, options.instrument, ending=options.ending
+    )
     print(f"{options.output}: {seconds:.1f} s")
     return 0
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from pianogan_bgm.commands import Command
 from pianogan_bgm.instruments.tones import Block
 from pianogan_bgm.mixdown import GRID, STINGER_DECK, Band, Mix, Mixdown
+from pianogan_bgm.room import SMALL_ROOM, Room, reverb
 from pianogan_bgm.rules import apply, silence
 from pianogan_bgm.state import Event, Out, State
 from pianogan_bgm.steps import step
@@ -55,13 +56,13 @@ class Place(NamedTuple):
 class Conductor:
     """Plays pieces as commands say, at ``rate`` frames a second, on the instruments of ``band``.
 
-    ``state``: where to start from; by default silence at frame 0.
+    ``state``: where to start from; by default silence at frame 0. ``room``: what they stand in.
     """
 
-    def __init__(self, rate: int, band: Band, state: State | None = None) -> None:
+    def __init__(self, rate: int, band: Band, state: State | None = None, room: Room = SMALL_ROOM) -> None:
         self.rate = rate
         self._now = state or State(rate)
-        self._mixdown = Mixdown(band)
+        self._mixdown = Mixdown(band, reverb(rate, room))
         self._moments: list[_Moment] = []
         self._waiting: list[_Sent] = []
         self._turn = 0

@@ -16,6 +16,8 @@ PREROLL: Final = 48
 """Steps before a sought place whose notes may still ring there."""
 CUT_SECONDS: Final = 0.05
 """A fade too short to notice, against clicks."""
+MIDDLE_SECONDS: Final = 0.01
+"""The same before a first note, whose stroke it leaves sharp."""
 
 
 def start(state: State, deck: Deck, step: float, frame: int, fade_in: Ramp) -> Out:

@@ -11,8 +11,10 @@ from typing import Final
 from tqdm import tqdm
 
 from pianogan_bgm import images, midi
-from pianogan_bgm.arrange import perform
+from pianogan_bgm.arrange import perform, tempos
 from pianogan_bgm.atlas import fresh_seeds, load_atlas
+from pianogan_bgm.endings import with_ending
+from pianogan_bgm.expression import EXPRESSIVE, ONE_SHOT, Expression
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.instruments import CREDITS
 from pianogan_bgm.latents import check_seed
@@ -30,13 +32,15 @@ def generate(
     model: str | os.PathLike[str] = "open",
     formats: Sequence[str] = ("mid", "png", "wav"),
     tempo: float | None = None,
+    ending: bool = False,
 ) -> int:
     """Write ``count`` pieces, of ``seed`` and those after it, to ``folder`` as ``MODEL-SEED.FORMAT``.
 
     Without a seed fresh ones are drawn, from the better half of the model's atlas where it has one, and said.
-    ``formats``: keys of :data:`WRITERS`. ``tempo``: beats a minute (the model's own). Every file appears
-    whole or not at all, in place of one of that name. The same call with a seed gives the same bytes of MIDI
-    and PNG. Returns the exit status; raises the errors of the package.
+    ``formats``: keys of :data:`WRITERS`. ``tempo``: beats a minute (the model's own). ``ending``: slow down
+    and close on a cadence instead of breaking off. Every file appears whole or not at all, in place of one of
+    that name. The same call with a seed gives the same bytes of MIDI and PNG. Returns the exit status; raises
+    the errors of the package.
     """
     first = None if seed is None else check_seed(seed)
     if first is not None:
@@ -46,21 +50,22 @@ def generate(
     if first is None:
         print("seed" if count == 1 else "seeds", ", ".join(map(str, seeds)))
     for number in tqdm(seeds, unit="piece", disable=True if count < 2 else None):
-        piece = perform(generator.compose(number))
+        composed = generator.compose(number)
+        piece = perform(with_ending(composed) if ending else composed)
         piece = piece if tempo is None else replace(piece, tempo=tempo)
         stem = folder / f"{piece.model}-{number}"
-        for ending in formats:
-            path = stem.with_name(f"{stem.name}.{ending}")
-            WRITERS[ending](piece, path)
+        for kind in formats:
+            path = stem.with_name(f"{stem.name}.{kind}")
+            WRITERS[kind](piece, path, ONE_SHOT if ending else EXPRESSIVE)
             tqdm.write(str(path))
     print(f"{generator.card.name}: {generator.card.output_licence}")
     return 0
 
 
-def _write_sound(piece: Piece, path: Path) -> None:
+def _write_sound(piece: Piece, path: Path, expression: Expression) -> None:
     write_audio(
         path,
-        render_blocks(piece, DEFAULT_RATE, INSTRUMENT),
+        render_blocks(piece, DEFAULT_RATE, INSTRUMENT, expression=expression),
         DEFAULT_RATE,
         title=path.stem,
         licence=piece.licence,
@@ -68,12 +73,16 @@ def _write_sound(piece: Piece, path: Path) -> None:
     )
 
 
-def _write_picture(piece: Piece, path: Path) -> None:
+def _write_picture(piece: Piece, path: Path, expression: Expression) -> None:
     images.write_png(images.piece_slab(piece), path)
 
 
-WRITERS: Final[Mapping[str, Callable[[Piece, Path], None]]] = {
-    "mid": midi.write_midi,
+def _write_midi(piece: Piece, path: Path, expression: Expression) -> None:
+    midi.write_midi(piece, path, tempos=tempos(piece, expression))
+
+
+WRITERS: Final[Mapping[str, Callable[[Piece, Path, Expression], None]]] = {
+    "mid": _write_midi,
     "png": _write_picture,
     "wav": _write_sound,
     "ogg": _write_sound,

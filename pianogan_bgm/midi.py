@@ -42,16 +42,18 @@ def piece_to_midi(
     title: str | None = None,
     pedal: Sequence[tuple[int, int]] = (),
     markers: Sequence[tuple[int, str]] = (),
+    tempos: Sequence[tuple[int, float]] = (),
     program: int = 0,
     resolution: Fraction | float = RESOLUTION,
 ) -> bytes:
     """``piece`` as a type 0 file; the same piece gives the same bytes.
 
     ``title``: the track's name. ``pedal``: sustain as ``(step pressed, step let go)``, in order and apart.
-    ``markers``: ``(step, text)``. ``program``: General MIDI, 0–127. ``resolution``: beats a step, where it
-    is not a sixteenth. Velocities stay; a note struck again while it sounds ends there. Seed, model and
-    licence travel as text. Raises :class:`InvalidNote` for a pedal or marker outside the piece, a bad
-    resolution or program, or more than ``MAX_STEPS`` steps.
+    ``markers``: ``(step, text)``. ``tempos``: ``(step, beats a minute)`` after the piece's own. ``program``:
+    General MIDI, 0–127. ``resolution``: beats a step, where it is not a sixteenth. Velocities stay; a note
+    struck again while it sounds ends there. Seed, model and licence travel as text. Raises
+    :class:`InvalidNote` for a pedal, marker or tempo outside the piece, a bad resolution or program, or more
+    than ``MAX_STEPS`` steps.
     """
     exact = grid_of(resolution)
     if not 0 <= program <= 127:
@@ -65,7 +67,7 @@ def piece_to_midi(
     track = mido.MidiTrack(_headings(piece, title))
     track.append(mido.Message("program_change", program=program))
     now = 0
-    events = (*_played(piece, pedal), *_marked(piece, markers))
+    events = (*_played(piece, pedal), *_marked(piece, markers), *_paced(piece, tempos))
     for step, _, message in sorted(events, key=lambda event: event[:2]):
         track.append(message.copy(time=(step - now) * ticks_per_step))
         now = step
@@ -112,6 +114,14 @@ def _marked(piece: Piece, markers: Sequence[tuple[int, str]]) -> Iterator[tuple[
         if not 0 <= step <= piece.steps:
             raise InvalidNote(f"marker {text!r} at step {step} is not within {piece.steps} steps")
         yield step, 2, mido.MetaMessage("marker", text=_text(text))
+
+
+def _paced(piece: Piece, tempos: Sequence[tuple[int, float]]) -> Iterator[tuple[int, int, Any]]:
+    """Step, rank and message, as :func:`_played`: the tempo changes before anything else in its step."""
+    for step, tempo in tempos:
+        if not 0 <= step <= piece.steps:
+            raise InvalidNote(f"tempo {tempo!r} at step {step} is not within {piece.steps} steps")
+        yield step, -1, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(tempo))
 
 
 def read_midi(path: str | os.PathLike[str], resolution: Fraction | float = RESOLUTION) -> Score:

@@ -1,8 +1,8 @@
 """From tones to PCM: gain curves, layers, the mix.
 
 Everything here is a pure function of the frame, so a stream may be cut into blocks of any size. Tones are
-rendered before their gains on a fixed grid of blocks and kept for a while: ducking, fading or thinning one
-layer then costs a multiplication, not another rendering.
+rendered before their gains, in the room already, on a fixed grid of blocks and kept for a while: ducking,
+fading or thinning one layer then costs a multiplication, not another rendering.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from pianogan_bgm.bus import finish
 from pianogan_bgm.instruments.tones import Block, Instrument, Tone, mix
+from pianogan_bgm.room import Reverb
 from pianogan_bgm.tune import BASS, INNER, LAYERS, MELODY, STINGER
 from pianogan_bgm.turns import in_turns
 
@@ -126,26 +127,34 @@ def layer_gain(layer: int, intensity: float) -> float:
 
 @dataclass(slots=True)
 class _Sounding:
-    """A tone on its bus, with the frame at which it was decided and the frame at which it is silent."""
+    """A tone on its bus, with the frames at which it was decided, it ends, and its echoes are silent."""
 
     decided: int
     tone: Tone
     end: int
+    silent: int
+
+
+_Blocks: TypeAlias = dict[tuple[Bus, int], tuple[tuple[Tone, ...], Block]]
+"""Blocks of a bus by their place on the grid, each with the tones it was made from."""
 
 
 class Mixdown:
-    """The tones of a stream and their rendering. Knows no musical time."""
+    """The tones of a stream and their rendering in a room. Knows no musical time."""
 
-    def __init__(self, band: Band) -> None:
+    def __init__(self, band: Band, room: Reverb) -> None:
         self._band = band
+        self._room = room
+        self._back = -(-room.tail // GRID)
         self._buses: dict[Bus, list[_Sounding]] = {}
-        self._done: dict[tuple[Bus, int], tuple[tuple[Tone, ...], Block]] = {}
+        self._dry: _Blocks = {}
+        self._done: _Blocks = {}
 
     def add(self, decided: int, voices: Iterable[tuple[Bus, Tone]]) -> None:
         """Take tones decided at frame ``decided``, which never goes back but by :meth:`rewind`."""
         for bus, tone in voices:
             end = tone.start + self._band(bus[2]).ring(tone)
-            self._buses.setdefault(bus, []).append(_Sounding(decided, tone, end))
+            self._buses.setdefault(bus, []).append(_Sounding(decided, tone, end, end + self._room.tail))
 
     def rewind(self, frame: int) -> None:
         """Take back every tone decided at ``frame`` or later."""
@@ -156,11 +165,12 @@ class Mixdown:
     def forget(self, before: int) -> None:
         """Let go of what is silent before frame ``before``."""
         for bus in list(self._buses):
-            self._buses[bus] = [one for one in self._buses[bus] if one.end > before]
+            self._buses[bus] = [one for one in self._buses[bus] if one.silent > before]
             if not self._buses[bus]:
                 del self._buses[bus]
-        for place in [place for place in self._done if (place[1] + 1) * GRID <= before]:
-            del self._done[place]
+        for blocks, needed in ((self._done, 1), (self._dry, 1 + self._back)):
+            for place in [place for place in blocks if (place[1] + needed) * GRID <= before]:
+                del blocks[place]
 
     @property
     def tones(self) -> int:
@@ -170,7 +180,7 @@ class Mixdown:
     def last_end(self, decks: set[int]) -> int:
         """Frame at which the last tone of these decks is silent, 0 without any."""
         return max(
-            (one.end for bus, tones in self._buses.items() if bus[0] in decks for one in tones), default=0
+            (one.silent for bus, tones in self._buses.items() if bus[0] in decks for one in tones), default=0
         )
 
     def render(self, at: int, frames: int, mixes: Sequence[tuple[int, Mix]]) -> Block:
@@ -198,17 +208,27 @@ class Mixdown:
             out[first - at : last - at] += part * here
 
     def _block(self, bus: Bus, place: int) -> Block | None:
-        start = place * GRID
-        tones = tuple(
-            one.tone for one in self._buses[bus] if one.tone.start < start + GRID and one.end > start
-        )
+        """One block of the grid with the echoes in it, None for silence."""
+        tones = self._sounding(bus, (place - self._back) * GRID, (place + 1) * GRID)
         if not tones:
             return None
         kept = self._done.get((bus, place))
         if kept is None or kept[0] != tones:
-            kept = (tones, mix(self._band(bus[2]), tones, start, GRID))
-            self._done[bus, place] = kept
+            sound = [self._dry_block(bus, one) for one in range(place - self._back, place + 1)]
+            before = self._back * GRID - self._room.tail
+            kept = self._done[bus, place] = tones, self._room.wet(np.concatenate(sound)[before:])
         return kept[1]
+
+    def _dry_block(self, bus: Bus, place: int) -> Block:
+        tones = self._sounding(bus, place * GRID, (place + 1) * GRID)
+        kept = self._dry.get((bus, place))
+        if kept is None or kept[0] != tones:
+            kept = self._dry[bus, place] = tones, mix(self._band(bus[2]), tones, place * GRID, GRID)
+        return kept[1]
+
+    def _sounding(self, bus: Bus, start: int, end: int) -> tuple[Tone, ...]:
+        """Tones that sound, echoes apart, between two frames."""
+        return tuple(one.tone for one in self._buses[bus] if one.tone.start < end and one.end > start)
 
 
 def _join(bus: Bus, at: int, frames: int, mixes: Sequence[tuple[int, Mix]]) -> Curve:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -12,10 +12,13 @@ import numpy as np
 
 from pianogan_bgm import arrange
 from pianogan_bgm.bus import finish, to_format
+from pianogan_bgm.endings import with_ending
 from pianogan_bgm.errors import SoundError
+from pianogan_bgm.expression import EXPRESSIVE, ONE_SHOT, Expression
 from pianogan_bgm.instruments import CREDITS, Block, Instrument, Tone, load, mix
 from pianogan_bgm.midi import read_midi
 from pianogan_bgm.piece import Piece
+from pianogan_bgm.room import SMALL_ROOM, Reverb, Room, reverb
 
 DEFAULT_RATE: Final = 44100
 BLOCK: Final = 65536
@@ -24,37 +27,63 @@ SUBTYPES: Final = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS"}
 """File endings :func:`write_audio` knows, and how each stores its samples."""
 
 
-def render(piece: Piece, rate: int = DEFAULT_RATE, instrument: str = "piano", *, tail: bool = True) -> Block:
+def render(
+    piece: Piece,
+    rate: int = DEFAULT_RATE,
+    instrument: str = "piano",
+    *,
+    tail: bool = True,
+    expression: Expression = EXPRESSIVE,
+    room: Room = SMALL_ROOM,
+) -> Block:
     """The piece as it is heard: float32 (frames, 2) in -1 to 1.
 
     ``rate``: Hz, 8000 to 192000. ``instrument``: one of :data:`pianogan_bgm.instruments.NAMES`. ``tail``: let
-    the last notes ring out; without it the result is exactly as long as the piece. Raises
-    :class:`SoundError`.
+    the last notes ring out; without it the result is exactly as long as the piece, which a ritardando makes
+    longer. ``room``: where it is heard. Raises :class:`SoundError`.
     """
-    return np.concatenate([*render_blocks(piece, rate, instrument, tail=tail), np.zeros((0, 2), np.float32)])
+    blocks = render_blocks(piece, rate, instrument, tail=tail, expression=expression, room=room)
+    return np.concatenate([*blocks, np.zeros((0, 2), np.float32)])
 
 
 def render_blocks(
-    piece: Piece, rate: int = DEFAULT_RATE, instrument: str = "piano", *, tail: bool = True
+    piece: Piece,
+    rate: int = DEFAULT_RATE,
+    instrument: str = "piano",
+    *,
+    tail: bool = True,
+    expression: Expression = EXPRESSIVE,
+    room: Room = SMALL_ROOM,
 ) -> Iterator[Block]:
     """What :func:`render` gives, in pieces of at most 65536 frames."""
-    voice = load(instrument, rate)
-    tones = arrange.tones(arrange.perform(piece), rate)
+    voice, walls = load(instrument, rate), reverb(rate, room)
+    tones = arrange.tones(arrange.perform(piece, expression), rate, expression=expression)
     gain = arrange.loudness_gain(tones, rate)
-    frames = arrange.step_to_frame(piece.steps, rate, piece.tempo)
+    frames = arrange.clock(piece, rate, expression=expression)(piece.steps)
     if tail:
-        frames = max([frames, *(tone.start + voice.ring(tone) for tone in tones)])
-    return (finish(block, gain) for block in mix_blocks(voice, tones, frames))
+        frames = max([frames, *(tone.start + voice.ring(tone) + walls.tail for tone in tones)])
+    return (finish(block, gain) for block in room_blocks(walls, voice, tones, frames))
+
+
+def room_blocks(
+    walls: Reverb, instrument: Instrument, tones: Sequence[Tone], frames: int, block: int = BLOCK
+) -> Iterator[Block]:
+    """The first ``frames`` frames of ``tones`` in a room, what sounded before frame 0 included."""
+    before = np.concatenate([*mix_blocks(instrument, tones, 0, walls.tail, first=-walls.tail)])
+    for dry in mix_blocks(instrument, tones, frames, block):
+        sound = np.concatenate([before, dry])
+        yield walls.wet(sound)
+        before = sound[-walls.tail :]
 
 
 def mix_blocks(
-    instrument: Instrument, tones: Iterable[Tone], frames: int, block: int = BLOCK
+    instrument: Instrument, tones: Iterable[Tone], frames: int, block: int = BLOCK, first: int = 0
 ) -> Iterator[Block]:
-    """The first ``frames`` frames of ``tones``, mixed ``block`` frames at a time."""
+    """Frames ``first`` up to ``frames`` of ``tones``, without a room, mixed ``block`` frames at a time."""
     waiting = sorted(tones)
     sounding: list[Tone] = []
     index = 0
-    for at in range(0, frames, block):
+    for at in range(first, frames, block):
         end = min(at + block, frames)
         while index < len(waiting) and waiting[index].start < end:
             sounding.append(waiting[index])
@@ -119,12 +148,21 @@ def _write(file: Any, block: Block) -> int:
     return len(block)
 
 
-def render_file(source: Path, target: Path, rate: int = DEFAULT_RATE, instrument: str = "piano") -> float:
+def render_file(
+    source: Path,
+    target: Path,
+    rate: int = DEFAULT_RATE,
+    instrument: str = "piano",
+    *,
+    ending: bool = False,
+) -> float:
     """A MIDI file to an audio file, tagged with its name; returns its seconds.
 
-    Raises :class:`SoundError`, and :class:`~pianogan_bgm.errors.InvalidMidi` for a file that cannot be read.
+    ``ending``: slow down and close on a cadence. Raises :class:`SoundError`, and
+    :class:`~pianogan_bgm.errors.InvalidMidi` for a file that cannot be read.
     """
     piece = read_midi(source).piece()
-    blocks = render_blocks(piece, rate, instrument)
+    piece = with_ending(piece) if ending else piece
+    blocks = render_blocks(piece, rate, instrument, expression=ONE_SHOT if ending else EXPRESSIVE)
     credit = CREDITS.get(instrument)
     return write_audio(target, blocks, rate, title=source.stem, licence=piece.licence, comment=credit) / rate

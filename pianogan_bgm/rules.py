@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from pianogan_bgm import commands as c
-from pianogan_bgm.decks import CUT_SECONDS, dismiss, start, steps_until, switch
+from pianogan_bgm.decks import CUT_SECONDS, MIDDLE_SECONDS, dismiss, start, steps_until, switch
 from pianogan_bgm.mixdown import OPEN, Mix, Ramp
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.state import Deck, Event, Held, Out, State
@@ -32,7 +32,9 @@ def _play(state: State, command: c.Play, frame: int) -> Out:
         mix=replace(state.mix, fade=OPEN),
     )
     deck = Deck(state.decks, command.tune, loops=command.loops, shift=command.shift)
-    fade_in = Ramp(frame, frame + state.frames(command.fade), 0.0 if command.fade else 1.0, 1.0)
+    # begun in the middle, there are tones that ring already
+    fade = max(command.fade, MIDDLE_SECONDS) if command.step else command.fade
+    fade_in = Ramp(frame, frame + state.frames(fade), 0.0 if fade else 1.0, 1.0)
     return start(state, deck, command.step, frame, fade_in)
 
 

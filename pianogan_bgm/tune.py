@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pianogan_bgm import arrange
+from pianogan_bgm.expression import EXPRESSIVE, Expression, lateness
 from pianogan_bgm.harmony import Key, estimate_key
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.piece import Piece
@@ -33,7 +34,7 @@ class TuneNote:
     """One note as it will be played.
 
     ``held``: steps until it is damped, by the key or by the pedal. ``rank``: 0 (carries the music) to 1
-    (first to go when the music thins).
+    (first to go when the music thins). ``late``: seconds after its step at which it is struck.
     """
 
     pitch: int
@@ -41,6 +42,7 @@ class TuneNote:
     velocity: int
     layer: int
     rank: float
+    late: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,16 +78,21 @@ class Tune:
         return f"{self.piece.model or 'seed'}-{self.piece.seed}"
 
 
-def prepare(piece: Piece, title: str = "") -> Tune:
-    """A piece to a tune: performed, layers, ranks, key and seam found; the same piece gives the same tune."""
-    played = arrange.perform(piece)
+def prepare(piece: Piece, title: str = "", expression: Expression = EXPRESSIVE) -> Tune:
+    """A piece to a tune: performed, layers, ranks, key and seam found; the same piece gives the same tune.
+
+    Of ``expression`` everything counts but a ritardando: the tempo is the conductor's.
+    """
+    played = arrange.perform(piece, expression)
     bar = piece.beats_per_bar * STEPS_PER_BEAT
     by_step: list[list[TuneNote]] = [[] for _ in range(piece.steps)]
     voices = arrange.split_voices(played.notes)
-    ends = arrange.sustained_ends(played)
-    for note, voice, end in in_turns(zip(played.notes, voices, ends, strict=True)):
-        rank = _rank(note.start, note.pitch, bar)
-        by_step[note.start].append(TuneNote(note.pitch, end - note.start, note.velocity, _LAYER[voice], rank))
+    ends = arrange.sustained_ends(played) if expression.pedal else [note.end for note in played.notes]
+    late = lateness(played.notes) if expression.lead else [0.0] * len(played.notes)
+    for note, voice, end, seconds in in_turns(zip(played.notes, voices, ends, late, strict=True)):
+        rank, held, layer = _rank(note.start, note.pitch, bar), end - note.start, _LAYER[voice]
+        by_step[note.start].append(TuneNote(note.pitch, held, note.velocity, layer, rank, seconds))
+    steady = replace(expression, ritardando=False)
     join = piece.steps // bar * bar or piece.steps
     return Tune(
         piece=piece,
@@ -94,7 +101,7 @@ def prepare(piece: Piece, title: str = "") -> Tune:
         join=join,
         loop=_seam(piece, bar, join),
         key=estimate_key(played.notes),
-        gain=arrange.loudness_gain(arrange.tones(played, _ANY_RATE), _ANY_RATE),
+        gain=arrange.loudness_gain(arrange.tones(played, _ANY_RATE, expression=steady), _ANY_RATE),
         title=title,
     )
 

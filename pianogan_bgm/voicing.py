@@ -50,7 +50,9 @@ def _tone(state: State, deck: Deck, note: TuneNote, frame: int, intensity: float
     if deck.loops:  # held over the loop's end, it is let go at the bar line and rings on over the join
         held = max(1, min(held, deck.tune.loop[1] - deck.pos))
     velocity = max(1, min(127, round(note.velocity * (0.8 + 0.4 * intensity))))
-    return Tone(frame, pitch, max(1, round(held * state.pace)), velocity)
+    # laps of a loop must be the same to the sample, and are meant for what has to be on the beat
+    late = 0 if deck.loops or deck.lap else round(note.late * state.rate)
+    return Tone(frame + late, pitch, max(1, round(held * state.pace) - late), velocity)
 
 
 def cued(state: State, figure: Figure, key: Key, tick: int, skip: float) -> tuple[Cue, ...]:

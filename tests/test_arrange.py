@@ -3,7 +3,8 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from arranging import alberti, piece_of, pieces, quick
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pianogan_bgm.arrange import (
@@ -13,48 +14,16 @@ from pianogan_bgm.arrange import (
     loudness_gain,
     pedal,
     perform,
-    shape_dynamics,
-    split_voices,
     step_to_frame,
     sustained_ends,
     tones,
     transpose,
 )
-from pianogan_bgm.notes import Note, on_grid
-from pianogan_bgm.piece import Piece
+from pianogan_bgm.expression import Expression
+from pianogan_bgm.notes import Note
 
 RATE = 44100
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
-
-
-def piece_of(*notes, steps=None, **options):
-    found = on_grid(notes)
-    return Piece(found, steps=steps or max(note.end for note in found), **options)
-
-
-def alberti(bars=4, roots=(48, 53, 55, 48), top=72):
-    """A tune in quarters over broken chords with one bass note a bar: the texture of a thousand sonatinas."""
-    notes = []
-    for bar in range(bars):
-        root, start = roots[bar % len(roots)], 16 * bar
-        notes.append(Note(start, root - 12, 16))
-        notes += [Note(start + 2 * i, root + (7, 12, 16)[i % 3], 2) for i in range(8)]
-        notes += [Note(start + 4 * i, top + (7, 9, 12, 11)[i], 4) for i in range(4)]
-    return piece_of(*notes, has_dynamics=False)
-
-
-pieces = st.lists(
-    st.builds(
-        Note,
-        start=st.integers(0, 120),
-        pitch=st.integers(21, 126),
-        length=st.integers(1, 24),
-        velocity=st.integers(1, 127),
-    ),
-    min_size=1,
-    max_size=40,
-).map(lambda notes: piece_of(*notes, has_dynamics=False))
-quick = settings(max_examples=60, deadline=None)
 
 
 # key
@@ -80,84 +49,6 @@ def test_distance_counts_steps_on_the_circle_of_fifths():
     assert [c.distance(Key(t, "major")) for t in (0, 7, 5, 2, 6)] == [0, 1, 1, 2, 6]
     assert c.distance(Key(9, "minor")) == 0
     assert Key(9, "minor").scale == (0, 2, 3, 5, 7, 8, 10)
-
-
-# voices
-
-
-def test_melody_bass_and_inner_voices_of_a_sonatina_are_told_apart():
-    piece = alberti()
-    voices = split_voices(piece.notes)
-    for note, voice in zip(piece.notes, voices, strict=True):
-        expected = "melody" if note.pitch >= 79 else "bass" if note.pitch <= 43 else "inner"
-        assert voice == expected, note
-
-
-def test_the_accompaniment_does_not_become_melody_while_the_tune_rests():
-    piece = alberti()
-    tacet = tuple(n for n in piece.notes if not (n.pitch >= 79 and 20 <= n.start < 28))
-    voices = split_voices(tacet)
-    assert all(v != "melody" for n, v in zip(tacet, voices, strict=True) if n.pitch < 79)
-
-
-def test_a_single_line_is_melody():
-    notes = [Note(i, 60 + p, 1) for i, p in enumerate((0, 2, 4, 5, 7, 5, 4, 2))]
-    assert set(split_voices(notes)) == {"melody"}
-    assert split_voices([]) == ()
-
-
-@quick
-@given(piece=pieces)
-def test_every_note_gets_one_voice(piece):
-    voices = split_voices(piece.notes)
-    assert len(voices) == len(piece.notes)
-    assert set(voices) <= {"melody", "bass", "inner"}
-
-
-# dynamics
-
-
-def test_the_melody_stands_above_the_accompaniment():
-    shaped = shape_dynamics(alberti())
-    groups = {"melody": [], "bass": [], "inner": []}
-    for note, voice in zip(shaped.notes, split_voices(shaped.notes), strict=True):
-        groups[voice].append(note.velocity)
-    means = {voice: sum(found) / len(found) for voice, found in groups.items()}
-    assert means["melody"] > means["bass"] > means["inner"]
-    assert means["melody"] - means["inner"] > 15
-
-
-def test_a_phrase_rises_and_falls_and_the_bar_has_weight():
-    steady = piece_of(*(Note(i, 72 + i % 2, 1) for i in range(0, 128, 2)), has_dynamics=False)
-    by_start = {note.start: note.velocity for note in shape_dynamics(steady).notes}
-    assert by_start[32] > by_start[0]
-    assert by_start[32] > by_start[62]
-    assert by_start[16] > by_start[20] > by_start[22]
-
-
-def test_a_repeated_key_is_softer_and_a_higher_one_louder():
-    line = piece_of(Note(4, 60, 2), Note(36, 60, 2), Note(38, 60, 2), Note(68, 67, 2), has_dynamics=False)
-    first, _, again, high = (note.velocity for note in shape_dynamics(line).notes)
-    plain = shape_dynamics(piece_of(Note(38, 60, 2), steps=80, has_dynamics=False)).notes[0].velocity
-    assert again < plain
-    assert high > first
-
-
-@quick
-@given(piece=pieces)
-def test_shaping_changes_velocities_alone_stays_canonical_and_ignores_what_was_there(piece):
-    shaped = shape_dynamics(piece)
-    assert shaped.has_dynamics
-    assert [replace(n, velocity=1) for n in shaped.notes] == [replace(n, velocity=1) for n in piece.notes]
-    assert all(note.velocity % 2 == 1 and 30 <= note.velocity <= 113 for note in shaped.notes)
-    flat = replace(piece, notes=tuple(replace(note, velocity=81) for note in piece.notes))
-    assert shape_dynamics(flat) == shaped
-    assert perform(piece) == shaped
-
-
-def test_a_piece_with_dynamics_is_performed_as_written():
-    written = piece_of(Note(0, 60, 4, 17), Note(4, 62, 4, 121))
-    assert perform(written) is written
 
 
 # pedal
@@ -258,7 +149,7 @@ def test_sixteenths_at_120_are_an_eighth_of_a_second():
 
 def test_tones_start_on_their_steps_and_the_pedal_makes_them_ring_on():
     piece = alberti(bars=1)
-    dry, wet = tones(piece, RATE, pedalled=False), tones(piece, RATE)
+    dry, wet = (tones(piece, RATE, expression=Expression(pedal=pedal, lead=False)) for pedal in (False, True))
     assert [(t.start, t.pitch, t.velocity) for t in dry] == [(t.start, t.pitch, t.velocity) for t in wet]
     assert dry == sorted(dry)
     assert [t.start for t in dry] == [step_to_frame(n.start, RATE, 120.0) for n in piece.notes]

@@ -6,8 +6,12 @@ from music_fakes import RATE, make_piece, pluck_band
 
 from pianogan_bgm import commands as c
 from pianogan_bgm.conductor import Conductor
+from pianogan_bgm.notes import Note
+from pianogan_bgm.piece import Piece
+from pianogan_bgm.state import Deck, State
 from pianogan_bgm.stingers import STINGERS, Figure
 from pianogan_bgm.tune import prepare
+from pianogan_bgm.voicing import strike
 
 TUNES = [prepare(make_piece(1)), prepare(make_piece(2, tempo=90.0)), prepare(make_piece(3, beats_per_bar=3))]
 LONG = RATE * 20
@@ -100,6 +104,22 @@ def test_nothing_clips_and_nothing_is_not_a_number(script):
     block = conductor(*script).render(0, RATE * 5)
     assert np.isfinite(block).all()
     assert np.abs(block).max() <= 1.0
+
+
+def test_softer_notes_of_a_chord_come_late_but_never_in_a_loop():
+    tune = prepare(Piece((Note(0, 48, 4, 61), Note(0, 72, 4, 81)), steps=16))
+    for deck, late in ((Deck(0, tune), 0.012), (Deck(0, tune, loops=-1), 0.0), (Deck(0, tune, lap=1), 0.0)):
+        low, high = (tone for _, tone in strike(State(RATE, pace=1000.0), deck, 500))
+        assert (low.start, high.start) == (500 + round(late * RATE), 500)
+        assert low.start + low.frames == high.start + high.frames
+
+
+def test_music_begun_in_its_middle_rises_from_silence_and_from_its_beginning_it_is_not_softened():
+    tune = prepare(make_piece(1))
+    whole, middle = (conductor((0, c.Play(tune, step=step))).render(0, RATE) for step in (0.0, 20.0))
+    assert np.abs(middle[0]).max() < 0.02 * np.abs(middle).max()
+    faded = conductor((0, c.Play(tune, fade=0.01))).render(0, RATE)
+    assert not np.array_equal(faded, whole)
 
 
 def test_every_lap_of_a_loop_is_the_same_to_the_sample():

@@ -8,6 +8,7 @@ from tiny_model import write_tiny
 from pianogan_bgm import cli
 from pianogan_bgm.arrange import perform
 from pianogan_bgm.atlas import FEATURES, Atlas, to_json
+from pianogan_bgm.endings import with_ending
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.images import read_png
 from pianogan_bgm.midi import read_midi
@@ -84,6 +85,19 @@ def test_without_a_seed_pieces_are_of_the_better_half_of_the_atlas(
 def test_the_tempo_is_that_asked_for(model: Path, tmp_path: Path) -> None:
     assert run(model, tmp_path, "--seed", "1", "--formats", "mid", "--tempo", "150") == 0
     assert read_midi(tmp_path / "tiny-1.mid").piece().tempo == pytest.approx(150.0)
+
+
+def test_an_ending_closes_all_files_on_a_cadence_that_slows_down(model: Path, tmp_path: Path) -> None:
+    import soundfile
+
+    assert run(model, tmp_path, "--seed", "1", "--ending") == 0
+    ended = perform(with_ending(Generator(model).compose(1)))
+    score = read_midi(tmp_path / "tiny-1.mid")
+    assert score.piece().notes == ended.notes
+    assert score.tempos[0][1] == pytest.approx(96.0)
+    assert score.tempos[-1][1] == pytest.approx(0.55 * 96.0, rel=1e-3)
+    sound, rate = soundfile.read(tmp_path / "tiny-1.wav")
+    assert len(sound) / rate > score.seconds(score.steps) > ended.seconds
 
 
 def test_what_was_there_is_replaced_and_nothing_left_beside_it(model: Path, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from pianogan_bgm.errors import SoundError
 from pianogan_bgm.instruments import NAMES, Tone, load, mix
-from pianogan_bgm.instruments.piano import LAYER_TOPS, SAMPLES, Piano
+from pianogan_bgm.instruments.cleaning import placed, reach, rumble_cells, without_rumble
+from pianogan_bgm.instruments.piano import LAYER_TOPS, SAMPLES, Piano, _clean, recordings
 from pianogan_bgm.instruments.resample import resample
 from pianogan_bgm.instruments.tones import release_curve, velocity_gain
 
@@ -118,6 +119,67 @@ def test_neighbouring_keys_are_about_equally_loud():
     piano = load("piano", RATE)
     levels = [level_db(mix(piano, [Tone(0, p, RATE, 80)], 0, RATE // 2)) for p in range(28, 100, 2)]
     assert max(abs(b - a) for a, b in itertools.pairwise(levels)) < 4.0
+
+
+def sides(pitch, velocity):
+    """Left over right in dB, and mono over stereo in dB, of one key."""
+    sound = mix(load("piano", RATE), [Tone(0, pitch, RATE, velocity)], 0, RATE // 2).astype(np.float64)
+    left, right = np.square(sound).mean(axis=0)
+    return 10 * np.log10(left / right), 10 * np.log10(
+        np.square(sound.mean(axis=1)).mean() / ((left + right) / 2)
+    )
+
+
+@pytest.mark.parametrize("velocity", [50, 80, 110])
+def test_keys_stand_from_left_to_right_and_are_not_lost_in_mono(velocity):
+    places = np.array([sides(pitch, velocity) for pitch in range(21, 109)])
+    assert np.abs(np.diff(places[:, 0])).max() < 2.0
+    assert places[:10, 0].min() > 2.0
+    assert places[-20:, 0].max() < -1.5
+    assert places[:, 1].min() > -2.0
+
+
+@pytest.mark.parametrize(("pitch", "quiet"), [(36, -30), (60, -40), (76, -45), (93, -40)])
+def test_recordings_have_no_rumble(pitch, quiet):
+    sound = mix(load("piano", 44100), [Tone(0, pitch, 44100, 60)], 0, 44100).mean(axis=1)[15000:]
+    power = np.square(np.abs(np.fft.rfft(sound * np.blackman(len(sound)))))
+    below = np.fft.rfftfreq(len(sound), 1 / 44100) < 20
+    assert 10 * np.log10(power[below].sum() / power.sum()) < quiet
+
+
+@given(frames=st.integers(0, 3000), more=st.integers(0, 3000), key=st.integers(21, 108))
+@settings(max_examples=30, deadline=None)
+def test_a_longer_recording_is_cleaned_to_the_same_beginning(frames, more, key):
+    pcm = (np.random.default_rng(4).standard_normal((12000, 2)) * 9000).astype(np.int16)
+    cells = rumble_cells(key, 44100)
+    short = without_rumble(pcm[: frames + reach(cells)], cells, frames)
+    long = without_rumble(pcm[: frames + more + reach(cells)], cells, frames + more)
+    assert np.array_equal(long[:frames], short)
+
+
+@pytest.mark.parametrize("key", [21, 40, 60, 80, 108])
+def test_the_filter_of_rumble_takes_what_is_slow_and_leaves_the_note(key):
+    cells = rumble_cells(key, 44100)
+    time = np.arange(44100)
+    left = []
+    for pitch in (8.0, 440.0 * 2 ** ((key - 69) / 12)):
+        wave = np.rint(20000 * np.sin(2 * np.pi * pitch / 44100 * time)).astype(np.int16)[:, None]
+        quiet = without_rumble(wave.repeat(2, axis=1), cells, 44100)[8000:-8000]
+        left.append(level_db(quiet) - level_db(wave))
+    assert left[0] < -12.0
+    assert left[1] == pytest.approx(0.0, abs=0.6)
+
+
+def test_a_side_of_opposite_phase_is_turned_round():
+    wave = np.array([[1000, -1000], [-800, 800]], dtype=np.float32)
+    assert placed(wave, 1.0, -1.0).tolist() == [[938, 938], [-750, -750]]
+
+
+def test_no_recording_is_cut_off():
+    for row in recordings()[1].values():
+        pcm = _clean(row, row.frames)
+        assert len(pcm) == row.frames
+        assert np.abs(pcm.astype(np.int32)).max() < 32000, row
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -107,6 +107,14 @@ def test_within_a_step_keys_rise_before_the_pedal_moves_and_keys_are_struck_last
     ]
 
 
+def test_tempos_are_written_where_they_change() -> None:
+    piece = Piece((Note(0, 60, 4),), steps=8, tempo=120.0)
+    score = parse_midi(piece_to_midi(piece, tempos=[(4, 60.0), (6, 40.0)]))
+    assert score.tempos == ((0, 120.0), (4, 60.0), (6, 40.0))
+    with pytest.raises(InvalidNote, match="step 9 is not within 8"):
+        piece_to_midi(piece, tempos=[(9, 60.0)])
+
+
 def test_markers_stand_before_the_keys_struck_in_their_step() -> None:
     piece = Piece((Note(0, 60, 4), Note(4, 62, 4)), steps=8)
     data = piece_to_midi(piece, markers=[(8, "loopEnd"), (4, "loopStart")])

@@ -12,7 +12,8 @@ from pianogan_bgm.instruments import load, mix
 from pianogan_bgm.midi import write_midi
 from pianogan_bgm.notes import Note
 from pianogan_bgm.piece import Piece
-from pianogan_bgm.render import mix_blocks, render, render_blocks, write_audio
+from pianogan_bgm.render import mix_blocks, render, render_blocks, room_blocks, write_audio
+from pianogan_bgm.room import reverb
 
 RATE = 22050
 
@@ -58,8 +59,12 @@ def test_blocks_joined_equal_one_mix_of_everything():
     whole = mix(piano, found, 0, 100_000)
     for block in (1000, 4410, 65536):
         assert np.array_equal(np.concatenate(list(mix_blocks(piano, found, 100_000, block))), whole)
+    walls = reverb(RATE)
+    roomy = walls.wet(np.concatenate([np.zeros((walls.tail, 2), np.float32), whole]))
+    for block in (1000, 65536):
+        assert np.array_equal(np.concatenate(list(room_blocks(walls, piano, found, 100_000, block))), roomy)
     head = next(iter(render_blocks(piece, RATE)))
-    assert np.array_equal(head, finish(whole[: len(head)], loudness_gain(found, RATE)))
+    assert np.array_equal(head, finish(roomy[: len(head)], loudness_gain(found, RATE)))
 
 
 def test_everything_fortissimo_does_not_clip():

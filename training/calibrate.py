@@ -57,7 +57,7 @@ def calibrated(odds: npt.NDArray[Any], wanted: Amounts) -> Biases:
     strike = hold = 0.0
     for _ in range(ROUNDS):
         strike = _bisect(
-            lambda bias, hold=hold: _strikes(held, struck, bias, hold).sum(), wanted.notes * len(held)
+            lambda bias, hold=hold: int(_strikes(held, struck, bias, hold).sum()), wanted.notes * len(held)
         )
         hold = _bisect(
             lambda bias, strike=strike: _sounding(held, struck, strike, bias), wanted.sounding * len(held)

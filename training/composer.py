@@ -163,7 +163,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         return ops.transpose(memories, (1, 0, 2))
 
     def _lag_rows(self) -> Any:
-        """For each beat the bias of every beat by how long ago it was, ``(75, heads, 75)``; far below 0 ahead."""
+        """For each beat the bias of every beat by how long ago it was, ``(75, heads, 75)``."""
         ago = np.arange(BEATS)[:, None] - np.arange(BEATS)[None]
         rows = ops.take(self.lags, np.maximum(ago, 0), axis=1)
         return self._cast(ops.transpose(ops.where(ago > 0, rows, ops.cast(_FAR, rows.dtype)), (1, 0, 2)))

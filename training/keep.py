@@ -1,7 +1,8 @@
 """Keep what a run has learnt in a few megabytes: ``python -m training.keep RUN -o DIR``.
 
 The folder can be named by a later run's ``init_from``: it holds the weights of the first stage and of the
-averaged generator as float16, without critics and optimisers, which find their way again in a few hundred steps.
+averaged generator as float16, without critics and optimisers, which find their way again
+in a few hundred steps.
 """
 
 from __future__ import annotations

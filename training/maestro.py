@@ -16,7 +16,7 @@ import csv
 import functools
 import hashlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -94,32 +94,61 @@ def fixed_jobs(root: Path) -> list[Job]:
     ]
 
 
-def asap_jobs(root: Path, asap: Path) -> tuple[list[Job], list[dict[str, str]]]:
-    """The excerpts whose beats ASAP annotated, and the performances it leaves out with the reason."""
+@dataclass(frozen=True)
+class Excerpt:
+    """A row of ASAP's table: seconds ``start`` to ``end`` of a performance; ``text`` annotates its beats."""
+
+    performance: Performance
+    name: str
+    composer: str
+    title: str
+    text: str
+    start: float
+    end: float
+
+    def timed(self) -> Timed:
+        """The excerpt in the time of its beats; raises :class:`DataError` where they do not fit."""
+        return timed(_score(self.performance.path), self.text, self.start, self.end)
+
+
+def excerpts(root: Path, asap: Path) -> Iterator[Excerpt]:
+    """The excerpts of MAESTRO's performances (below ``root``) whose beats ASAP annotated."""
     known = performances(root)
     tables = sorted(asap.rglob("metadata.csv"), key=lambda path: len(path.parts))
     if not tables:
         raise DataError(f"{asap} holds no metadata.csv: expected the ASAP dataset")
-    jobs: list[Job] = []
-    used: set[str] = set()
     for row in _rows(tables[0]):
-        name = row["maestro_midi_performance"].removeprefix("{maestro}/")
-        if name not in known:
-            continue
-        used.add(name)
-        text = (tables[0].parent / row["performance_annotations"]).read_text("utf-8")
-        start, end = float(row["start"] or 0.0), float(row["end"] or "inf")
-        job = _job(
-            known[name],
-            functools.partial(annotated, text=text, start=start, end=end),
-            composer=row["composer"],
-            title=row["title"],
-            name=row["midi_performance"],
-            annotation=text,
+        performance = known.get(row["maestro_midi_performance"].removeprefix("{maestro}/"))
+        if performance is not None:
+            yield Excerpt(
+                performance,
+                name=row["midi_performance"],
+                composer=row["composer"],
+                title=row["title"],
+                text=(tables[0].parent / row["performance_annotations"]).read_text("utf-8"),
+                start=float(row["start"] or 0.0),
+                end=float(row["end"] or "inf"),
+            )
+
+
+def asap_jobs(root: Path, asap: Path) -> tuple[list[Job], list[dict[str, str]]]:
+    """The excerpts whose beats ASAP annotated, and the performances it leaves out with the reason."""
+    found = list(excerpts(root, asap))
+    used = {excerpt.performance.name for excerpt in found}
+    jobs = [
+        _job(
+            one.performance,
+            functools.partial(annotated, text=one.text, start=one.start, end=one.end),
+            composer=one.composer,
+            title=one.title,
+            name=one.name,
+            annotation=one.text,
         )
-        jobs.append(job)
+        for one in found
+    ]
     # excerpts of one performance stand together, so that its file is read once
     jobs.sort(key=lambda job: (job.record["performance"], job.record["file"]))
+    known = performances(root)
     skipped = [{"file": name, "reason": "no beat annotation"} for name in known if name not in used]
     return jobs, skipped
 
@@ -224,8 +253,26 @@ def _filled(values: Iterable[float]) -> Floats:
     return np.asarray(filled[last])
 
 
-def annotated(score: Score, text: str, start: float, end: float) -> GridPiece:
-    """The excerpt ``start`` to ``end`` (seconds) of a performance, on the beats of ASAP's ``text``."""
+@dataclass(frozen=True)
+class Timed:
+    """An excerpt in the time of its beats.
+
+    ``onsets``: seconds. ``starts``, ``ends``: steps from the first step of the excerpt's grid. ``notes``:
+    int (n, 4) as the file has them. ``beats``, whose step 0 is step ``lead`` of the grid. ``outside``: notes
+    left out.
+    """
+
+    onsets: Floats
+    starts: Floats
+    ends: Floats
+    notes: npt.NDArray[np.int64]
+    beats: Beats
+    lead: float
+    outside: int
+
+
+def timed(score: Score, text: str, start: float, end: float) -> Timed:
+    """The excerpt ``start`` to ``end`` (seconds) of a performance, by the beats of ASAP's ``text``."""
     beats = read_beats(text)
     onsets, releases = score.seconds(score.notes[:, 0]), score.seconds(score.notes[:, 1])
     excerpt = (onsets >= start - NEAR) & (onsets < end)
@@ -236,12 +283,19 @@ def annotated(score: Score, text: str, start: float, end: float) -> GridPiece:
     starts, ends = (_to_steps(times - shift, beats) for times in (onsets, releases))
     bar = float(np.diff(beats.steps[beats.down]).max(initial=16.0))
     near = (starts > -bar) & (starts < beats.steps[-1] + bar)
-    lead = np.ceil(max(0.0, -float(starts[near].min(initial=0.0))))
+    lead = float(np.ceil(max(0.0, -float(starts[near].min(initial=0.0)))))
     ends = np.minimum(ends, beats.steps[-1] + LONGEST_TAIL)
-    downbeats = beats.steps[beats.down] + lead
-    lengths = np.diff(downbeats, append=beats.steps[-1] + lead + 4.0) / 4
-    rounded = to_grid(starts[near] + lead, ends[near] + lead, notes[near, 2], notes[near, 3])
-    rounded.dropped["outside the annotation"] = int((~near).sum())
+    outside = int((~near).sum())
+    return Timed(onsets[near], starts[near] + lead, ends[near] + lead, notes[near], beats, lead, outside)
+
+
+def annotated(score: Score, text: str, start: float, end: float) -> GridPiece:
+    """The excerpt ``start`` to ``end`` (seconds) of a performance, on the beats of ASAP's ``text``."""
+    found = timed(score, text, start, end)
+    downbeats = found.beats.steps[found.beats.down] + found.lead
+    lengths = np.diff(downbeats, append=found.beats.steps[-1] + found.lead + 4.0) / 4
+    rounded = to_grid(found.starts, found.ends, found.notes[:, 2], found.notes[:, 3])
+    rounded.dropped["outside the annotation"] = found.outside
     return rounded.with_bars(Bars(downbeats, lengths))
 
 

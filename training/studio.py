@@ -50,7 +50,7 @@ def pack(cells: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArr
 
 
 class Encoder(keras.Model):  # type: ignore[misc]  # keras is untyped
-    """States and velocities of a piece to the mean and log-deviation of its codes, ``(n, 75, codes)`` each."""
+    """States and velocities of a piece to mean and log-deviation of its codes, ``(n, 75, codes)`` each."""
 
     def __init__(self, width: int, codes: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -184,7 +184,7 @@ class GanStage:
         seen = ops.stop_gradient(self._see_real(states, velocities))
         judged = hardness(self._margins(seen, made), -1.0)
         v = self.config.vae
-        kept, _ = self.networks.surprise(*real, v.kl_weight, velocity_weight=v.velocity_weight)
+        kept, _ = self.networks.surprise(*real, v.kl_weight, v.velocity_weight)
         logs = {"generator": judged, "surprise": kept}
         return judged + self.settings.anchor * kept, logs, (seen, ops.stop_gradient(made))
 

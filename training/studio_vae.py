@@ -45,7 +45,7 @@ MEASURED: Final = 4096
 
 
 class VaeStage:
-    """Reconstruction of states (and velocities) plus the rate of the codes beyond what the composer expects."""
+    """Reconstruction of states (and velocities), and the rate of the codes beyond what is expected."""
 
     name = "vae"
 
@@ -128,7 +128,7 @@ class VaeStage:
         return self.networks.decoder(mean)[1:]  # type: ignore[no-any-return]
 
     def _loss(self, *arrays: Any) -> tuple[Any, dict[str, Any]]:
-        return self.networks.surprise(*arrays, velocity_weight=self.settings.velocity_weight)
+        return self.networks.surprise(*arrays, self.settings.velocity_weight)
 
 
 class Networks:
@@ -162,7 +162,7 @@ class Networks:
         return load_variables(path, self.named())
 
     def surprise(
-        self, states: Any, velocities: Any, scores: Any, noise: Any, kl_weight: Any, *, velocity_weight: float
+        self, states: Any, velocities: Any, scores: Any, noise: Any, kl_weight: Any, velocity_weight: float
     ) -> tuple[Any, dict[str, Any]]:
         """Bound on the surprise at real windows in nats a beat (Chung et al. 2015), and its parts to log."""
         mean, spread = self.encoder(encoder_input(states, velocities))

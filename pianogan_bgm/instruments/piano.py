@@ -19,8 +19,10 @@ from typing import Final
 import numpy as np
 
 from pianogan_bgm.errors import SoundError
+from pianogan_bgm.instruments.cleaning import HEADROOM, placed, reach, rumble_cells, without_rumble
 from pianogan_bgm.instruments.resample import Pcm16, resample, source_frames
 from pianogan_bgm.instruments.tones import Block, Tone, release_curve, velocity_gain
+from pianogan_bgm.turns import breathe
 
 SAMPLES: Final = Path(__file__).resolve().parent.parent / "samples"
 LAYER_TOPS: Final = {6: 62, 10: 92, 14: 127}
@@ -36,7 +38,8 @@ class Recording:
     """One row of the table.
 
     ``file``: its name. ``key``: MIDI pitch recorded. ``layer``: one of :data:`LAYER_TOPS`. ``frames``: its
-    length. ``gain``: linear, to play it at. ``cents``: to lower it by.
+    length. ``gain``: linear, to play it at. ``cents``: to lower it by. ``left``, ``right``: gains that put it
+    in its place (:func:`~pianogan_bgm.instruments.cleaning.placed`).
     """
 
     file: str
@@ -45,6 +48,8 @@ class Recording:
     frames: int
     gain: float
     cents: float
+    left: float
+    right: float
 
 
 @lru_cache(maxsize=1)
@@ -86,7 +91,8 @@ class Piano:
             return
         recording, _, _ = self._choose(tone.pitch, tone.velocity)
         pcm = self._pcm(tone.pitch, tone.velocity, ring)
-        gain = np.float32(tone.gain * velocity_gain(tone.velocity) * recording.gain / 32768.0)
+        level = tone.gain * velocity_gain(tone.velocity) * recording.gain
+        gain = np.float32(level / (HEADROOM * 32768.0))
         sound = np.multiply(pcm[first:last], gain, dtype=np.float32)
         if last > tone.frames:
             begin = max(first, tone.frames)
@@ -124,7 +130,7 @@ class Piano:
             if pcm is None or len(pcm) < frames:
                 half_second = self.rate // 2
                 enough = min(longest, -(-frames // half_second) * half_second)
-                pcm = _kept(resample(_decode(recording, source_frames(enough, step)), step, enough))
+                pcm = _kept(resample(_clean(recording, source_frames(enough, step)), step, enough))
                 self._cache[place] = pcm
                 self._cache.move_to_end(place)
                 self._forget()
@@ -149,6 +155,16 @@ def _kept(pcm: Pcm16) -> Pcm16:
     copy = np.frombuffer(mmap.mmap(-1, max(1, pcm.nbytes)), dtype=np.int16, count=pcm.size)
     copy[:] = pcm.reshape(-1)
     return copy.reshape(pcm.shape)
+
+
+def _clean(recording: Recording, frames: int) -> Pcm16:
+    """The first ``frames`` frames of a recording as they are to be heard, int16 (n, 2)."""
+    cells = rumble_cells(recording.key, recordings()[0])
+    pcm = _decode(recording, frames + reach(cells))
+    breathe()
+    quiet = without_rumble(pcm, cells, frames)
+    breathe()
+    return placed(quiet, recording.left, recording.right)
 
 
 def _decode(recording: Recording, frames: int) -> Pcm16:

@@ -22,7 +22,8 @@ from pianogan_bgm.manifest import MIX, STEMS, Sound
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.playlist.loudness import loudness
 from pianogan_bgm.playlist.tags import Tags, tagged_flac, tagged_ogg, wav
-from pianogan_bgm.render import WRITE_BLOCK, mix_blocks
+from pianogan_bgm.render import WRITE_BLOCK, room_blocks
+from pianogan_bgm.room import reverb
 from pianogan_bgm.tune import BASS, INNER, MELODY, Tune
 
 PARTS: Final[Mapping[str, int]] = {"melody": MELODY, "inner": INNER, "bass": BASS}
@@ -68,18 +69,19 @@ def record(
 
 
 def _part(tune: Tune, instrument: str, rate: int, layer: int, loop: bool) -> Block:
-    voice = load(instrument, rate)
+    voice, walls = load(instrument, rate), reverb(rate)
     tones = sorted(_tones(tune, rate, layer, loop))
     if loop:
         frames = lap_frames(tune, rate)
         laps = [
             Tone(tone.start - back, tone.pitch, tone.frames, tone.velocity)
             for tone in tones
-            for back in range(0, tone.start + voice.ring(tone), frames)
+            for back in range(0, tone.start + voice.ring(tone) + walls.tail, frames)
         ]
-        return np.concatenate(list(mix_blocks(voice, laps, frames)))
-    frames = max([round(tune.steps * _pace(tune, rate)), *(tone.start + voice.ring(tone) for tone in tones)])
-    return np.concatenate(list(mix_blocks(voice, tones, frames)))
+        return np.concatenate(list(room_blocks(walls, voice, laps, frames)))
+    ends = [tone.start + voice.ring(tone) + walls.tail for tone in tones]
+    frames = max([round(tune.steps * _pace(tune, rate)), *ends])
+    return np.concatenate(list(room_blocks(walls, voice, tones, frames)))
 
 
 def lap_frames(tune: Tune, rate: int) -> int:
@@ -101,7 +103,8 @@ def _tones(tune: Tune, rate: int, layer: int, loop: bool) -> Iterator[Tone]:
             if note.layer == layer:
                 held = max(1, min(note.held, last - step)) if loop else note.held
                 start = round((step - first) * pace)
-                yield Tone(start, note.pitch, max(1, round(held * pace)), note.velocity)
+                late = 0 if loop else round(note.late * rate)
+                yield Tone(start + late, note.pitch, max(1, round(held * pace) - late), note.velocity)
 
 
 def _mixed(parts: Mapping[str, Block], gain: float) -> Block:

@@ -1,0 +1,91 @@
+"""What is done to the piano's recordings before they are played: rumble taken out, the picture made steady.
+
+Both give each frame by itself, and sums that run on are of whole numbers, so that the beginning of a
+recording comes out the same however much of it is decoded.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Pcm16 = npt.NDArray[np.int16]
+Float = npt.NDArray[np.float32]
+Wide = npt.NDArray[np.float64]
+
+CROSS: Final = 0.25
+"""Share of each side that is heard on the other: the microphones stood further apart than ears do."""
+HEADROOM: Final = 0.75
+"""Level at which recordings are kept, so that a side that was made louder is not cut off."""
+CELL: Final = 16
+"""Frames taken together where only what is slow matters."""
+RISE: Final = 16 * CELL
+"""Frames over which the filter sets in, so that nothing jumps at the beginning."""
+_LOWEST: Final = 55.0
+_HIGHEST: Final = 165.0
+_PART: Final = ((np.arange(CELL) + 0.5) / CELL).astype(np.complex64)
+
+
+def rumble_cells(key: int, rate: int) -> int:
+    """Cells of the means that :func:`without_rumble` takes away from a recording of ``key``; odd.
+
+    What is slower than about a period of them goes: for the lowest keys less than their fundamental, for
+    middle and high ones a third of it, at most 165 Hz, so that the knock of the hammer stays.
+    """
+    pitch = float(440.0 * 2.0 ** ((key - 69) / 12))
+    edge = max(min(_LOWEST, pitch), min(pitch / 3.0, _HIGHEST))
+    return 2 * round(rate / edge / CELL / 2) + 1
+
+
+def reach(cells: int) -> int:
+    """Frames that :func:`without_rumble` looks ahead."""
+    return (cells + 1) * CELL
+
+
+def without_rumble(pcm: Pcm16, cells: int, frames: int) -> Float:
+    """The first ``frames`` frames of ``pcm``, int16 (n, 2), less the mean around each; float32 (frames, 2).
+
+    The mean is that of means, over ``cells`` cells each (a triangle), with straight lines between cells: a
+    high-pass of 12 dB an octave that moves nothing in time. ``pcm`` should go on for :func:`reach` frames;
+    silence is taken beyond its end.
+    """
+    frames = min(frames, len(pcm))
+    count = -(-frames // CELL)
+    sound = np.zeros(((count + cells) * CELL, 2), dtype=np.float32)
+    sound[: len(pcm)] = pcm[: len(sound)]
+    sums = np.zeros((count + 2 * cells, 2))
+    # both sides as one complex number; sums of whole numbers below 2**24 are exact in any order
+    cell_sums = sound.view(np.complex64).reshape(-1, CELL).sum(axis=1)
+    sums[cells:] = cell_sums.view(np.float32).reshape(-1, 2)
+    # from the cell before the first to the one after the last
+    mean = _sums(_sums(sums, cells), cells) / (cells * cells * CELL)
+    edges = (0.5 * (mean[:-1] + mean[1:])).astype(np.float32).view(np.complex64)
+    lines = np.diff(edges, axis=0) * _PART
+    lines += edges[:-1]
+    slow = lines.view(np.float32).reshape(-1, 2)[:frames]
+    slow[:RISE] *= np.arange(1, RISE + 1, dtype=np.float32)[:frames, None] / np.float32(RISE)
+    return np.asarray(sound[:frames] - slow)
+
+
+def _sums(values: Wide, width: int) -> Wide:
+    """Sums of every ``width`` neighbours; of whole numbers below 2**53 in all, and so exact."""
+    running = np.zeros((len(values) + 1, 2))
+    np.cumsum(values, axis=0, out=running[1:])
+    return running[width:] - running[:-width]
+
+
+def placed(sound: Float, left: float, right: float) -> Pcm16:
+    """``sound``, float32 (n, 2), with its sides at these gains and then partly exchanged: int16 (n, 2).
+
+    Exchanged by :data:`CROSS`, and all at the level :data:`HEADROOM`. A gain below 0 turns a side round where
+    the two were of opposite phase, which in mono would cancel.
+    """
+    own = [sound[:, side] * np.float32(HEADROOM * gain) for side, gain in enumerate((left, right))]
+    out = np.empty(sound.shape, dtype=np.int16)
+    for side in (0, 1):
+        mixed = own[1 - side] * np.float32(CROSS)
+        mixed += own[side]
+        out[:, side] = np.clip(np.rint(mixed, out=mixed), -32768, 32767, out=mixed)
+    return out
