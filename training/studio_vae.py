@@ -128,7 +128,7 @@ class VaeStage:
         return self.networks.decoder(mean)[1:]  # type: ignore[no-any-return]
 
     def _loss(self, *arrays: Any) -> tuple[Any, dict[str, Any]]:
-        return self.networks.surprise(*arrays, self.settings.velocity_weight)
+        return self.networks.surprise(*arrays)
 
 
 class Networks:
@@ -136,6 +136,7 @@ class Networks:
 
     def __init__(self, config: Config, root: Any, *, velocity: bool) -> None:
         v = config.vae
+        self._velocity_weight = v.velocity_weight
         keras.utils.set_random_seed(config.seed)
         self.encoder = Encoder(v.width, v.codes, name="encoder")
         self.decoder = Decoder(v.width, v.blocks, velocity=velocity, name="decoder")
@@ -162,7 +163,7 @@ class Networks:
         return load_variables(path, self.named())
 
     def surprise(
-        self, states: Any, velocities: Any, scores: Any, noise: Any, kl_weight: Any, velocity_weight: float
+        self, states: Any, velocities: Any, scores: Any, noise: Any, kl_weight: Any
     ) -> tuple[Any, dict[str, Any]]:
         """Bound on the surprise at real windows in nats a beat (Chung et al. 2015), and its parts to log."""
         mean, spread = self.encoder(encoder_input(states, velocities))
@@ -172,7 +173,7 @@ class Networks:
         rate = rate + 0.5 * (ops.exp(2.0 * spread) + (mean - expected) ** 2) * ops.exp(-2.0 * width)
         rate = ops.mean(ops.sum(rate, axis=-1))
         _, odds, loudness = self.decoder(codes)
-        loss, logs = reconstruction(odds, loudness, states, velocities, velocity_weight=velocity_weight)
+        loss, logs = reconstruction(odds, loudness, states, velocities, velocity_weight=self._velocity_weight)
         loss = loss + kl_weight * rate
         return loss, {"loss": loss, "rate": rate, **logs}
 
