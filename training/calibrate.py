@@ -8,7 +8,9 @@ cells that the network knows to be silent (docs/experiments.md).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +21,7 @@ from training.studio import KEYS
 
 LIMIT: Final = 3.0
 HALVINGS: Final = 10
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +57,24 @@ def calibrated(odds: npt.NDArray[Any], wanted: Amounts) -> Biases:
     held = np.ascontiguousarray(odds[:, :, 0], np.float32).reshape(-1, ROLL.steps, KEYS)
     struck = np.ascontiguousarray(odds[:, :, 1], np.float32).reshape(-1, ROLL.steps, KEYS)
     strike = hold = 0.0
-    for _ in range(ROUNDS):
-        strike = _bisect(
-            lambda bias, hold=hold: int(_strikes(held, struck, bias, hold).sum()), wanted.notes * len(held)
-        )
-        hold = _bisect(
-            lambda bias, strike=strike: _sounding(held, struck, strike, bias), wanted.sounding * len(held)
-        )
+    for turn in range(2 * ROUNDS + 1):
+        if turn % 2:
+            hold = _bisect(partial(_sounding, held, struck, strike), wanted.sounding * len(held))
+        else:
+            strike = _bisect(partial(_notes, held, struck, hold), wanted.notes * len(held))
     return Biases(strike, hold)
 
 
-def _bisect(count: Any, wanted: float) -> float:
+def _bisect(count: Callable[[float], int], wanted: float) -> float:
     low, high = -LIMIT, LIMIT
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         low, high = (low, middle) if count(middle) > wanted else (middle, high)
     return (low + high) / 2
+
+
+def _notes(held: Any, struck: Any, hold: float, strike: float) -> int:
+    return int(_strikes(held, struck, strike, hold).sum())
 
 
 def _strikes(held: Any, struck: Any, strike: float, hold: float) -> npt.NDArray[np.bool_]:

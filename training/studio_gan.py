@@ -183,7 +183,8 @@ class GanStage:
         made = self._see(firm(ops.cast(odds, "float32") + self._biases), loudness)
         seen = ops.stop_gradient(self._see_real(states, velocities))
         judged = hardness(self._margins(seen, made), -1.0)
-        kept, _ = self.networks.surprise(*real, self.config.vae.kl_weight)
+        anchored: list[Any] = [*real, self.config.vae.kl_weight]
+        kept, _ = self.networks.surprise(*anchored)
         logs = {"generator": judged, "surprise": kept}
         return judged + self.settings.anchor * kept, logs, (seen, ops.stop_gradient(made))
 

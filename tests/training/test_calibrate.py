@@ -24,8 +24,8 @@ def test_calibrated_odds_decode_to_the_wanted_amounts(factor: float) -> None:
     now = Amounts.of(decoded(odds, Biases()))
     wanted = Amounts(factor * now.notes, 1.02 * factor * now.sounding)
     got = Amounts.of(decoded(odds, calibrated(odds, wanted)))
-    assert got.notes == pytest.approx(wanted.notes, rel=0.05)
-    assert got.sounding == pytest.approx(wanted.sounding, rel=0.05)
+    assert got.notes == pytest.approx(wanted.notes, rel=0.02)
+    assert got.sounding == pytest.approx(wanted.sounding, rel=0.1)
 
 
 def test_an_impossible_number_of_notes_ends_at_the_limit() -> None:
