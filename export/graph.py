@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
+import onnx.compose
 from onnx import helper, numpy_helper
 
 from pianogan_bgm.cards import LATENT_SIZE
@@ -24,20 +25,56 @@ SMALLEST_HALVED: Final = 256
 
 
 def to_onnx(network: Callable[[Any], Any]) -> onnx.ModelProto:
-    """Convert ``network``, latents float32 ``(n, 14)`` to rolls float32 ``(n, 106, 300, 1)``, and tidy it."""
-    import tensorflow as tf
-    import tf2onnx
+    """Convert ``network``, latents float32 ``(n, 14)`` to rolls float32 ``(n, 106, 300, 1)``, and tidy it.
 
-    signature = [tf.TensorSpec((None, LATENT_SIZE), tf.float32, name=INPUT)]
-    function = tf.function(network, input_signature=signature)
-    model: onnx.ModelProto
-    model, _ = tf2onnx.convert.from_function(function, input_signature=signature, opset=OPSET)
+    A network with a composer (:class:`training.studio_export.StudioGenerator`) gets its loop from
+    :mod:`export.beats`.
+    """
+    import tensorflow as tf
+
+    latents = tf.TensorSpec((None, LATENT_SIZE), tf.float32, name=INPUT)
+    model = _around_the_loop(network, latents) if hasattr(network, "before") else _converted(network, latents)
     name_ports(model)
     quicken_doubles(model)
     halve_constants(model)
     number_names(model)
     onnx.checker.check_model(model)
     return model
+
+
+def _converted(function: Callable[[Any], Any], port: Any) -> onnx.ModelProto:
+    """What tf2onnx makes of a function of one tensor."""
+    import tensorflow as tf
+    import tf2onnx
+
+    compiled = tf.function(function, input_signature=[port])
+    model: onnx.ModelProto
+    model, _ = tf2onnx.convert.from_function(compiled, input_signature=[port], opset=OPSET)
+    return model
+
+
+def _around_the_loop(network: Any, latents: Any) -> onnx.ModelProto:
+    """Everything before the loop over the beats, the loop, and everything after it, as one model."""
+    import tensorflow as tf
+
+    from export import beats
+    from training.studio import BEATS
+
+    codes = tf.TensorSpec((BEATS, None, network.composer.codes), tf.float64, name="codes")
+    first = onnx.compose.add_prefix(_converted(network.before, latents), "before/")
+    last = onnx.compose.add_prefix(_converted(network.after, codes), "after/")
+    for port, name in zip(list(first.graph.output), (*beats.PLAN, *beats.STATES), strict=True):
+        _rename(first.graph, port.name, name)
+    _rename(last.graph, last.graph.input[0].name, beats.MADE)
+    nodes, constants = beats.loop(network.composer)
+    graph = helper.make_graph(
+        [*first.graph.node, *nodes, *last.graph.node],
+        "generator",
+        first.graph.input,
+        last.graph.output,
+        [*first.graph.initializer, *constants, *last.graph.initializer],
+    )
+    return helper.make_model(graph, opset_imports=first.opset_import, ir_version=first.ir_version)
 
 
 def name_ports(model: onnx.ModelProto) -> None:
@@ -156,11 +193,7 @@ def number_names(model: onnx.ModelProto) -> None:
     """Call everything inside by its number, so that the same network gives the same bytes (and fewer)."""
     graph = model.graph
     names = {INPUT: INPUT, OUTPUT: OUTPUT, "": ""}
-    for node in graph.node:
-        node.name = node.doc_string = ""
-        for part in (node.input, node.output):
-            for i, name in enumerate(part):
-                part[i] = names.setdefault(name, str(len(names)))
+    _number_nodes(graph, names)
     constants = sorted((c for c in graph.initializer if c.name in names), key=lambda c: int(names[c.name]))
     for constant in constants:
         constant.name = names[constant.name]
@@ -168,3 +201,22 @@ def number_names(model: onnx.ModelProto) -> None:
     del graph.initializer[:], graph.value_info[:]
     graph.initializer.extend(kept)
     graph.doc_string, graph.name, model.producer_version = "", "generator", ""
+
+
+def _number_nodes(graph: onnx.GraphProto, names: dict[str, str]) -> None:
+    """Names of nodes' inputs and outputs to numbers, those of the graphs inside them, too."""
+    for node in graph.node:
+        node.name = node.doc_string = ""
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _number_ports(attribute.g, names)
+                _number_nodes(attribute.g, names)
+        for part in (node.input, node.output):
+            for i, name in enumerate(part):
+                part[i] = names.setdefault(name, str(len(names)))
+
+
+def _number_ports(graph: onnx.GraphProto, names: dict[str, str]) -> None:
+    for port in (*graph.input, *graph.output, *graph.initializer):
+        port.name = names.setdefault(port.name, str(len(names)))
+    del graph.value_info[:]

@@ -36,6 +36,11 @@ WAVES: Final = 0.25
 """Deviation of the projections, in cycles for each unit of the latent."""
 DEVIATIONS: Final = (-4.0, 1.0)
 """Range of the logarithm of a code's deviation."""
+SPREAD_OFFSET: Final = float(np.log(-DEVIATIONS[0] / DEVIATIONS[1]))
+"""What makes an answer of 0 a deviation of 1."""
+WHOLE: Final = 63
+"""Greatest magnitude of a whole number that is multiplied: seven bits, for which every processor's quick
+products of whole numbers are exact."""
 _FAR: Final = -1e4
 
 
@@ -43,15 +48,24 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     """Codes from latents, and the mean and deviation of codes that are given.
 
     ``width``: of the memory. ``codes``: numbers a beat. ``root``: float32 ``(14, 14)``, from latents to
-    scores (:mod:`training.attributes`).
+    scores (:mod:`training.attributes`). ``daring``: what chances are multiplied with when composing.
     """
 
     def __init__(
-        self, width: int, hidden: int, codes: int, root: Scores | None = None, **kwargs: Any
+        self,
+        width: int,
+        hidden: int,
+        codes: int,
+        root: Scores | None = None,
+        daring: float = 1.0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.width, self.hidden, self.codes = width, hidden, codes
         self.root = np.eye(LATENT, dtype=np.float32) if root is None else root
+        self.daring = daring
+        self.whole_gates: WholeProduct | None = None
+        self.whole_memory: WholeProduct | None = None
         self.map1 = keras.layers.Dense(STYLE, name="map1", dtype=self.dtype_policy)
         self.map2 = keras.layers.Dense(STYLE, name="map2", dtype=self.dtype_policy)
 
@@ -93,44 +107,75 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         before = ops.pad(codes[:, :-1], ((0, 0), (1, 0), (0, 0)))
         x = leaky(ops.matmul(before, self.entry) + self._setting(style))
         memory = self._remember(ops.matmul(x, self.gates) + self.gates_bias)
-        recalled = self._recall_all(memory, ops.matmul(codes, self.values))
-        return self._say(memory, recalled, self._taste(style)[:, None])
+        _, asks, keys, said = ops.split(ops.matmul(memory, self.from_memory_weights()), self.parts(), axis=-1)
+        recalled = self._recall_all(asks, keys, ops.matmul(codes, self.values))
+        return self._say(said, recalled, self._taste(style)[:, None])
 
     def call(self, latent: Any) -> Any:
         """Latents ``(n, 14)`` to codes ``(n, 75, codes)``."""
-        dtype = self.compute_dtype
-        latent = ops.cast(latent, dtype)
-        style = self.style(ops.matmul(latent, ops.cast(self.root, dtype)))
-        taste = self._taste(style)
-        spots = ops.convert_to_tensor(np.eye(BEATS, dtype=dtype))
-        lags = self._lag_rows()
-        settings = ops.transpose(self._setting(style), (1, 0, 2))
-        chances = ops.transpose(self._chances(latent), (1, 0, 2))
+        settings, chances, taste = self.plan(latent)
+        lags, spots = self.lag_rows(), ops.convert_to_tensor(np.eye(BEATS, dtype=self.compute_dtype))
 
         def beat(now: Any, carry: Any) -> Any:
-            codes, memory, keys, values, made = carry
+            codes, memory, back, keys, values, made = carry
             x = leaky(ops.matmul(codes, self._cast(self.entry)) + settings[now])
-            memory = self._gate(ops.matmul(x, self._cast(self.gates)) + self._cast(self.gates_bias), memory)
-            mean, spread = self._say(memory, self._recall(memory, keys, values, lags[now]), taste)
+            memory = self._gate(self._to_gates(x) + self._cast(self.gates_bias), back, memory)
+            back, asks, key, said = ops.split(self._from_memory(memory), self.parts(), axis=-1)
+            recalled = self._recall(asks, keys, values, lags[now])
+            mean, spread = self._say(said, recalled, taste)
             codes = mean + ops.exp(spread) * chances[now]
-            spot = spots[now][None, :, None]
-            keys = keys + spot * ops.matmul(memory, self._cast(self.keys))[:, None]
-            values = values + spot * ops.matmul(codes, self._cast(self.values))[:, None]
-            return codes, memory, keys, values, made + spot * codes[:, None]
+            spot = spots[now]
+            keys = keys + ops.reshape(key, (-1, HEADS, HEAD_SIZE, 1)) * spot
+            value = ops.reshape(ops.matmul(codes, self._cast(self.values)), (-1, HEADS, 1, HEAD_SIZE))
+            values = values + value * spot[:, None]
+            return codes, memory, back, keys, values, made + spot[None, :, None] * codes[:, None]
 
-        def blank(*shape: int) -> Any:
-            rows = 0.0 * ops.reshape(latent[:, 0], (-1, *(1 for _ in shape)))  # carries the batch's size
-            return rows + ops.zeros((1, *shape), dtype=dtype)
-
-        begin = (
-            blank(self.codes),
-            blank(self.width),
-            blank(BEATS, RECALL),
-            blank(BEATS, RECALL),
-            blank(BEATS, self.codes),
-        )
-        *_, made = ops.fori_loop(0, BEATS, beat, begin)
+        begin = [self.blank(latent, *shape) for shape in (*self.carried(), (BEATS, self.codes))]
+        *_, made = ops.fori_loop(0, BEATS, beat, tuple(begin))
         return made
+
+    def plan(self, latent: Any) -> tuple[Any, Any, Any]:
+        """Known before the first beat: settings ``(75, n, hidden)``, chances ``(75, n, codes)`` and taste."""
+        latent = ops.cast(latent, self.compute_dtype)
+        style = self.style(ops.matmul(latent, ops.cast(self.root, self.compute_dtype)))
+        settings = ops.transpose(self._setting(style), (1, 0, 2))
+        chances = ops.transpose(self._chances(latent), (1, 0, 2))
+        return settings, self.daring * chances, self._taste(style)
+
+    def carried(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes, without the batch, of what goes from beat to beat: codes, memory, back, keys, values."""
+        lists = (HEADS, HEAD_SIZE, BEATS), (HEADS, BEATS, HEAD_SIZE)
+        return (self.codes,), (self.width,), (3 * self.width,), *lists
+
+    def parts(self) -> list[int]:
+        """Where the products of the memory are parted: back to the gates, asks, keys, what is said."""
+        return [3 * self.width, 3 * self.width + RECALL, 3 * self.width + 2 * RECALL]
+
+    def blank(self, latent: Any, *shape: int) -> Any:
+        """Zeros of the batch's size."""
+        rows = 0.0 * ops.reshape(ops.cast(latent, self.compute_dtype)[:, 0], (-1, *(1 for _ in shape)))
+        return rows + ops.zeros((1, *shape), dtype=self.compute_dtype)
+
+    def from_memory_weights(self) -> Any:
+        """All that the memory is multiplied with, side by side: ``(width, 3 width + 2 recall + hidden)``."""
+        asks = HEAD_SIZE**-0.5 * self.asks
+        return ops.concatenate([self.again, asks, self.keys, self.say1[: self.width]], axis=-1)
+
+    def make_whole(self, reach: float) -> None:
+        """From now on compose with the large products in whole numbers (:class:`WholeProduct`).
+
+        ``reach``: the greatest magnitude at a beat's entry that is told from greater ones.
+        """
+        self.whole_gates = WholeProduct(np.asarray(self.gates), reach)
+        self.whole_memory = WholeProduct(np.asarray(self.from_memory_weights()), 1.0)
+
+    def _to_gates(self, x: Any) -> Any:
+        return ops.matmul(x, self._cast(self.gates)) if self.whole_gates is None else self.whole_gates(x)
+
+    def _from_memory(self, memory: Any) -> Any:
+        if self.whole_memory is None:
+            return ops.matmul(memory, self._cast(self.from_memory_weights()))
+        return self.whole_memory(memory)
 
     def _cast(self, weight: Any) -> Any:
         return ops.cast(weight, self.compute_dtype)
@@ -142,10 +187,12 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     def _taste(self, style: Any) -> Any:
         return ops.matmul(style, self._cast(self.say_style))
 
-    def _gate(self, x: Any, memory: Any) -> Any:
-        """One step of the memory; ``x`` ``(n, 3 width)`` is what the beat brings to the gates."""
+    def _gate(self, x: Any, back: Any, memory: Any) -> Any:
+        """One step of the memory.
+
+        ``x`` and ``back``, ``(n, 3 width)``: what the beat and what the memory bring to the gates.
+        """
         w = self.width
-        back = ops.matmul(memory, self._cast(self.again))
         gates = ops.sigmoid(x[:, : 2 * w] + back[:, : 2 * w])
         keep, reset = gates[:, :w], gates[:, w:]
         fresh = ops.tanh(x[:, 2 * w :] + reset * back[:, 2 * w :])
@@ -155,45 +202,38 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         """The memory at every beat, of gates' inputs ``(n, 75, 3 width)``."""
 
         def beat(memory: Any, x: Any) -> Any:
-            memory = self._gate(x, memory)
+            memory = self._gate(x, ops.matmul(memory, self.again), memory)
             return memory, memory
 
         start = ops.zeros((x.shape[0], self.width), dtype=self.compute_dtype)
         _, memories = ops.scan(beat, start, ops.transpose(x, (1, 0, 2)), length=BEATS)
         return ops.transpose(memories, (1, 0, 2))
 
-    def _lag_rows(self) -> Any:
+    def lag_rows(self) -> Any:
         """For each beat the bias of every beat by how long ago it was, ``(75, heads, 75)``."""
         ago = np.arange(BEATS)[:, None] - np.arange(BEATS)[None]
         rows = ops.take(self.lags, np.maximum(ago, 0), axis=1)
         return self._cast(ops.transpose(ops.where(ago > 0, rows, ops.cast(_FAR, rows.dtype)), (1, 0, 2)))
 
-    def _recall_all(self, memory: Any, values: Any) -> Any:
-        asks, keys, values = (
-            ops.reshape(x, (-1, BEATS, HEADS, HEAD_SIZE))
-            for x in (ops.matmul(memory, self.asks), ops.matmul(memory, self.keys), values)
-        )
-        odds = HEAD_SIZE**-0.5 * ops.einsum("nthd,nshd->nths", asks, keys) + self._lag_rows()[None]
+    def _recall_all(self, asks: Any, keys: Any, values: Any) -> Any:
+        asks, keys, values = (ops.reshape(x, (-1, BEATS, HEADS, HEAD_SIZE)) for x in (asks, keys, values))
+        odds = ops.einsum("nthd,nshd->nths", asks, keys) + self.lag_rows()[None]
         return ops.reshape(ops.einsum("nths,nshd->nthd", attention(odds), values), (-1, BEATS, RECALL))
 
-    def _recall(self, memory: Any, keys: Any, values: Any, lag: Any) -> Any:
-        """What attention brings back at one beat."""
-        asks = HEAD_SIZE**-0.5 * ops.matmul(memory, self._cast(self.asks))
-        asks = ops.reshape(asks, (-1, HEADS, 1, HEAD_SIZE))
-        keys = ops.transpose(ops.reshape(keys, (-1, BEATS, HEADS, HEAD_SIZE)), (0, 2, 3, 1))
-        values = ops.transpose(ops.reshape(values, (-1, BEATS, HEADS, HEAD_SIZE)), (0, 2, 1, 3))
-        odds = ops.matmul(asks, keys) + lag[None, :, None]
+    def _recall(self, asks: Any, keys: Any, values: Any, lag: Any) -> Any:
+        """What attention brings back at one beat, ``(n, recall)``."""
+        odds = ops.matmul(ops.reshape(asks, (-1, HEADS, 1, HEAD_SIZE)), keys) + lag[None, :, None]
         return ops.reshape(ops.matmul(attention(odds), values), (-1, RECALL))
 
-    def _say(self, memory: Any, recalled: Any, taste: Any) -> tuple[Any, Any]:
-        known = ops.concatenate([memory, recalled], axis=-1)
-        u = leaky(ops.matmul(known, self._cast(self.say1)) + taste)
+    def _say(self, said: Any, recalled: Any, taste: Any) -> tuple[Any, Any]:
+        """Mean and log-deviation; ``said`` is what the memory brings, ``(…, hidden)``."""
+        u = leaky(said + ops.matmul(recalled, self._cast(self.say1)[self.width :]) + taste)
         u = leaky(ops.matmul(u, self._cast(self.say2)))
-        said = ops.matmul(u, self._cast(self.say3)) + self._cast(self.say_bias)
+        out = ops.matmul(u, self._cast(self.say3)) + self._cast(self.say_bias)
         low, high = DEVIATIONS
         # a smooth limit, so that gradients never stop
-        spread = low + (high - low) * ops.sigmoid(said[..., self.codes :] + np.log(-low / high))
-        return said[..., : self.codes], spread
+        spread = low + (high - low) * ops.sigmoid(out[..., self.codes :] + SPREAD_OFFSET)
+        return out[..., : self.codes], spread
 
     def _chances(self, latent: Any) -> Any:
         """Standard normal numbers ``(n, 75, codes)`` from latents ``(n, 14)``: Box & Muller 1958 on waves."""
@@ -205,6 +245,26 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         angle = (2.0 * np.pi) * turns[:, half:]
         chances = ops.concatenate([radius * ops.cos(angle), radius * ops.sin(angle)], axis=-1)
         return ops.reshape(chances, (-1, BEATS, self.codes))
+
+
+class WholeProduct:
+    """A matrix product in whole numbers: exact, so the same on every processor, and quick.
+
+    ``weights`` ``(in, out)`` become whole numbers from −127 to 127 with a factor for each column, inputs
+    whole numbers from −63 to 63, of which 63 stands for ``reach``.
+    """
+
+    def __init__(self, weights: npt.NDArray[Any], reach: float) -> None:
+        factor = np.maximum(np.abs(weights).max(axis=0), 1e-6) / 127.0
+        self.weights = np.round(weights / factor).astype(np.int8)
+        self.per_input = WHOLE / reach
+        # float32, so that a model file holds just these numbers
+        self.factor = (factor / self.per_input).astype(np.float32)
+
+    def __call__(self, x: Any) -> Any:
+        """``(n, in)`` to ``(n, out)``."""
+        whole = ops.clip(ops.round(x * self.per_input), -float(WHOLE), float(WHOLE))
+        return ops.matmul(whole, ops.cast(self.weights, x.dtype)) * ops.cast(self.factor, x.dtype)
 
 
 def attention(odds: Any) -> Any:

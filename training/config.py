@@ -43,7 +43,8 @@ class GanConfig:
 
     ``critic_width``: channels of the discriminator. ``ema``: decay of the averaged generator. ``r1``: weight
     of the lazy slope penalties, taken every ``r1_every`` steps. ``anchor``: weight of a nat of the first
-    stage's loss, which goes on beside the critic's answers.
+    stage's loss, which goes on beside the critic's answers. ``daring``: what the finished generator's chances
+    are multiplied with; less than 1 keeps nearer to what is expected.
     """
 
     critic_width: int = 128
@@ -55,6 +56,7 @@ class GanConfig:
     r1: float = 0.1
     r1_every: int = 16
     anchor: float = 0.1
+    daring: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import keras
 import numpy as np
+from keras import ops
 
 from training.calibrate import Amounts, calibrated
 from training.composer import Composer
@@ -17,6 +18,8 @@ from training.studio_vae import composed_odds, state_of
 
 CALIBRATION_LATENTS: Final = 1024
 CALIBRATION_SEED: Final = 20260
+REACH: Final = 4.0
+"""Of the numbers at a beat's entry, one in 100,000 is greater."""
 
 
 class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
@@ -25,7 +28,9 @@ class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
     def __init__(self, config: Config, root: Any, *, velocity: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         dtype, v = self.dtype_policy, config.vae
-        self.composer = Composer(v.composer, v.hidden, v.codes, root, name="composer", dtype=dtype)
+        self.composer = Composer(
+            v.composer, v.hidden, v.codes, root, config.gan.daring, name="composer", dtype=dtype
+        )
         self.composer.build()
         self.decoder = Decoder(v.width, v.blocks, velocity=velocity, name="decoder", dtype=dtype)
         self.decision = Decision(dtype=dtype)
@@ -34,7 +39,19 @@ class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
 
     def call(self, latent: Any) -> Any:
         """``(n, 14)`` float32, standard normal, to codec values."""
-        _, odds, velocities = self.decoder(self.composer(latent))
+        return self._draw(self.composer(latent))
+
+    def before(self, latent: Any) -> Any:
+        """What the loop over the beats begins with: its plan, then its states (:mod:`export.beats`)."""
+        states = [self.composer.blank(latent, *shape) for shape in self.composer.carried()]
+        return (*self.composer.plan(latent), *states)
+
+    def after(self, codes: Any) -> Any:
+        """Codes as the loop makes them, ``(75, n, codes)``, to codec values."""
+        return self._draw(ops.transpose(codes, (1, 0, 2)))
+
+    def _draw(self, codes: Any) -> Any:
+        _, odds, velocities = self.decoder(codes)
         return self.decision(odds, velocities)
 
 
@@ -50,19 +67,16 @@ def load_generator(run: Path, dtype: str = "float64") -> StudioGenerator:
     with np.load(best, allow_pickle=False) as arrays:
         velocity = any(name.startswith("decoder/") and "velocities" in name for name in arrays)
     root = np.asarray(state["root"], np.float16).astype(np.float32)
-    model, trained = (
-        StudioGenerator(config, root, velocity=velocity, name="generator", dtype=kind)
-        for kind in (dtype, "float32")
-    )
+    model = StudioGenerator(config, root, velocity=velocity, name="generator", dtype=dtype)
     for part in ("composer", "decoder"):
-        load_variables(best, named(f"average_{part}", getattr(trained, part).variables))
-    for variable, twin in zip(trained.variables, model.variables, strict=True):
-        variable.assign(np.asarray(variable).astype(np.float16).astype(np.float32))
-        twin.assign(variable)
+        load_variables(best, named(f"average_{part}", getattr(model, part).variables))
+    for variable in model.variables:
+        variable.assign(np.asarray(variable).astype(np.float16))
+    model.composer.make_whole(REACH)
     latents = np.random.default_rng(CALIBRATION_SEED).standard_normal(
         (CALIBRATION_LATENTS, LATENT), np.float32
     )
-    odds, _ = composed_odds(trained.composer, trained.decoder, latents)
+    odds, _ = composed_odds(model.composer, model.decoder, latents)
     biases = calibrated(odds, Amounts(**state["amounts"]))
     model.decision.strike, model.decision.hold = biases.strike, biases.hold
     return model
