@@ -2,8 +2,8 @@
 
 A converter makes twice the operations of it, and onnxruntime takes about half a microsecond for each, 75
 times. The large products are in whole numbers (``MatMulInteger``, see
-:class:`training.composer.WholeProduct`), all else is in double precision. The arithmetic is that of :meth:`training.composer.Composer.call`; exporting
-compares the two.
+:class:`training.composer.WholeProduct`), all else is in double precision. The arithmetic is that of
+:meth:`training.composer.Composer.call`; exporting compares the two.
 """
 
 from __future__ import annotations
