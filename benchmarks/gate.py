@@ -43,12 +43,12 @@ class Limit:
 
 
 LIMITS: Final[Mapping[str, Limit]] = {
-    "stream": Limit(4.4, "20 seconds of dense music pulled, samples decoded"),
+    "stream": Limit(11.0, "20 seconds of dense music pulled, samples decoded"),
     "decode": Limit(7.6, "twenty tones of the piano, decoded and tuned"),
-    "command": Limit(1.4, "eight intensity commands, each with the second of sound after it"),
+    "command": Limit(3.9, "eight intensity commands, each with the second of sound after it"),
     "calls": Limit(0.025, "a thousand setters and stingers called by a game's thread"),
-    "compose": Limit(4.8, "five pieces composed and prepared"),
-    "reference": Limit(28.0, "the original network at a quarter of its width against ours", least=True),
+    "compose": Limit(7.0, "five pieces composed and prepared"),
+    "reference": Limit(14.0, "the original network at a quarter of its width against ours", least=True),
 }
 
 
