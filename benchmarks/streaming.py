@@ -445,16 +445,19 @@ def react_child(mode: str, turns: int) -> dict[str, Any]:
     engine.journal = []
     music.play(loops=-1)
     time.sleep(2.0)
-    known, cursors = len(engine.journal), []
+    known, asked = len(engine.journal), []
     for _ in range(turns):
         game(mode, chance.uniform(0.4, 0.9))
-        cursors.append(engine.sink.cursor(time.perf_counter()))
-        music.intensity = chance.random()
+        asked.append((engine.sink.cursor(time.perf_counter()), chance.random()))
+        music.intensity = asked[-1][1]
     game(mode, 1.0)
     stats = music.stats
     music.close()
-    frames = [frame for frame, _ in engine.journal[known:]]
-    waits = [(at - cursor + BUFFER) / RATE * 1e3 for at, cursor in zip(frames, cursors, strict=True)]
+    placed = {command.value: frame for frame, command in engine.journal[known:]}
+    waits, at = [], 0
+    for cursor, value in reversed(asked):  # a value that another overtook is heard, if at all, as that one
+        at = placed.get(value, at)
+        waits.append((at - cursor + BUFFER) / RATE * 1e3)
     return {"ms": np.percentile(waits, [50, 99, 100]).tolist(), **counted(stats)}
 
 

@@ -8,7 +8,8 @@ third of a millisecond. Only on a thread that asked for it: elsewhere :func:`bre
 
 Where the game computes in Python all the time, though, each pause costs those five milliseconds the other way
 round, and work of three would take fifty. So work that must be done by a certain time may hurry: from the
-moment it is behind, it holds on for longer between two pauses (:func:`hurried`).
+moment it is behind, it holds on for longer between two pauses (:func:`hurried`), and for as long as it had to
+wait for its own turn the last time, which is the share that Python gives to any thread.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ HELD_SECONDS: Final = 0.0003
 """Longest stretch of work without a pause."""
 HURRIED_SECONDS: Final = 0.0015
 """The same for work that is behind: a frame of the game may come this much later for it."""
+FAIR_SECONDS: Final = 0.005
+"""Longest that it is held because the turn before had to be waited for."""
 PAUSE_SECONDS: Final = 0.0001
 """Long enough for a waiting thread to wake up and take its turn."""
 
@@ -31,10 +34,14 @@ _T = TypeVar("_T")
 
 
 class _Own(threading.local):
-    """When this thread last let others have a turn, None where it need not; from when on it hurries."""
+    """When this thread last let others have a turn, None where it need not; from when on it hurries.
+
+    ``waited``: seconds that its last pause took longer than asked for.
+    """
 
     since: float | None = None
     late: float = inf
+    waited: float = 0.0
 
 
 _own: Final = _Own()
@@ -51,9 +58,11 @@ def breathe() -> None:
     if since is None:
         return
     now = perf_counter()
-    if now - since > (HELD_SECONDS if now < _own.late else HURRIED_SECONDS):
+    hold = HELD_SECONDS if now < _own.late else max(HURRIED_SECONDS, min(_own.waited, FAIR_SECONDS))
+    if now - since > hold:
         sleep(PAUSE_SECONDS)
         _own.since = perf_counter()
+        _own.waited = _own.since - now - PAUSE_SECONDS
 
 
 @contextmanager
