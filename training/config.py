@@ -43,7 +43,8 @@ class GanConfig:
 
     ``critic_width``: channels of the discriminator. ``ema``: decay of the averaged generator. ``r1``: weight
     of the lazy slope penalties, taken every ``r1_every`` steps. ``anchor``: weight of a nat of the first
-    stage's loss, which goes on beside the critic's answers. ``daring``: what the finished generator's chances
+    stage's loss, which goes on beside the critic's answers. ``head_start``: steps in which the critic learns
+    alone. ``daring``: what the finished generator's chances
     are multiplied with; less than 1 keeps nearer to what is expected.
     """
 
@@ -55,6 +56,7 @@ class GanConfig:
     ema: float = 0.995
     r1: float = 0.1
     r1_every: int = 16
+    head_start: int = 100
     anchor: float = 0.1
     daring: float = 1.0
 

@@ -175,7 +175,10 @@ class GanStage:
         s = self.settings
         optimizers = (
             keras.optimizers.Adam(
-                warm_cosine(s.learning_rate, self.steps), beta_1=0.0, beta_2=0.99, global_clipnorm=5.0
+                Later(warm_cosine(s.learning_rate, self.steps), s.head_start),
+                beta_1=0.0,
+                beta_2=0.99,
+                global_clipnorm=5.0,
             ),
             keras.optimizers.Adam(s.learning_rate * s.critic_ratio, beta_1=0.0, beta_2=0.99),
         )
@@ -229,6 +232,23 @@ class GanStage:
         for x in (seen, made):
             penalty = penalty + steepness(lambda x: sum(ops.mean(a, axis=1) for a in self.critic(x)) / 5.0, x)
         return loss + 0.5 * self.settings.r1 * self.settings.r1_every * penalty, logs
+
+
+class Later(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # keras is untyped
+    """A learning rate that is 0 for ``wait`` steps before ``schedule`` begins."""
+
+    def __init__(self, schedule: Any, wait: int) -> None:
+        self.schedule, self.wait = schedule, wait
+
+    def __call__(self, step: Any) -> Any:
+        """The rate at ``step``."""
+        step = ops.cast(step, "float32")
+        rate = self.schedule(ops.maximum(step - float(self.wait), 0.0))
+        return ops.where(step < float(self.wait), ops.zeros_like(rate), rate)
+
+    def get_config(self) -> dict[str, Any]:
+        """For Keras to show."""
+        return {"schedule": self.schedule.get_config(), "wait": self.wait}
 
 
 def hardness(margins: list[Any], sign: float) -> Any:

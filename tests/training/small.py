@@ -75,6 +75,7 @@ critic_width = 4
 steps = 5
 batch = 8
 r1_every = 100
+head_start = 1
 """
 """Stages of eight and five steps, a checkpoint after every step (as soon as 0 minutes have passed)."""
 
