@@ -243,7 +243,9 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         share = ops.abs(2.0 * (turns[:, :half] - ops.floor(turns[:, :half])) - 1.0)
         radius = ops.sqrt(-2.0 * ops.log(share + 1e-12))
         angle = (2.0 * np.pi) * turns[:, half:]
-        chances = ops.concatenate([radius * ops.cos(angle), radius * ops.sin(angle)], axis=-1)
+        # the cosine as a sine: onnxruntime 1.20 has no cosine in double precision
+        quarter = np.pi / 2.0
+        chances = ops.concatenate([radius * ops.sin(angle + quarter), radius * ops.sin(angle)], axis=-1)
         return ops.reshape(chances, (-1, BEATS, self.codes))
 
 
