@@ -2,7 +2,7 @@
 
 For the atlas (``python -m export.build_atlas NAME --quality FILE.npy``): one number for each seed from 0, the
 higher the more the run's critic takes the piece for real music. The critic is the one that the generator was
-trained against, as it was at the run's best checkpoint.
+trained against, as it is at the run's newest checkpoint: it goes on learning when the generator is at its best.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def judged(run: Path, model: str, corpus: Corpus, seeds: int) -> npt.NDArray[np.
     from training.studio_gan import GanStage
 
     stage = GanStage(load(run / "config.toml"), corpus, run)
-    stage.load_best(run)
+    stage.load_newest(run)
     source: Any = entrant(model).source
     chunks = range(seeds // CHUNK)
     answers = [stage.judge(source(CHUNK, chunk)) for chunk in tqdm(chunks, desc="judging", unit="chunk")]

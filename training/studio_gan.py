@@ -90,9 +90,9 @@ class GanStage:
         """Put the sampler back."""
         self._sampler.restore(state["sampler"])
 
-    def load_best(self, run: Path) -> None:
-        """Take the weights of the run's best checkpoint of this stage."""
-        load_variables(run / "checkpoints" / "gan-best.npz", self.variables())
+    def load_newest(self, run: Path) -> None:
+        """Take the weights of the run's newest checkpoint of this stage, whose critic has learnt the most."""
+        load_variables(run / "checkpoints" / "gan.npz", self.variables())
 
     def train(self, step: int) -> Mapping[str, Any]:
         """One step of generator and critic, with the penalty when it is due."""
