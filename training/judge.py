@@ -2,7 +2,7 @@
 
 For the atlas (``python -m export.build_atlas NAME --quality FILE.npy``): one number for each seed from 0, the
 higher the more the run's critic takes the piece for real music. The critic is the one that the generator was
-trained against, as it is at the run's newest checkpoint: it goes on learning when the generator is at its best.
+trained against, as it is at the run's newest checkpoint: it goes on learning after the generator's best.
 """
 
 from __future__ import annotations
