@@ -67,7 +67,7 @@ def loop(composer: Composer) -> tuple[list[onnx.NodeProto], list[onnx.TensorProt
     The composer must have been made whole.
     """
     outer = Writer("loop/")
-    fixed = [outer.constant(np.asarray(composer.lag_rows())), outer.constant(np.eye(BEATS))]
+    fixed = [outer.constant(np.asarray(composer.lag_rows())), outer.constant(np.eye(BEATS)[:, None])]
     body = _body(composer, outer)
     last = [f"last/{name}" for name in STATES]
     scan = helper.make_node(
@@ -97,10 +97,10 @@ def _body(composer: Composer, outer: Writer) -> onnx.GraphProto:
     back, asks, key, said = write.several(4, "Split", products, sizes, axis=-1)
     mean, spread = _say(write, outer, composer, said, _recall(write, outer, asks))
     codes = write("Add", mean, write("Mul", write("Exp", spread), "beat/chance"))
-    keys = _listed(write, "beat/keys", key, outer.constant([-1, HEADS, HEAD_SIZE, 1], np.int64), "beat/spot")
+    column = outer.constant([-1, HEADS, HEAD_SIZE, 1], np.int64)
+    keys = _listed(write, "beat/keys", key, column, "beat/spot")
     value = write("MatMul", codes, _weights(outer, composer.values))
-    column = write("Unsqueeze", "beat/spot", outer.constant([1], np.int64))
-    values = _listed(write, "beat/values", value, outer.constant([-1, HEADS, 1, HEAD_SIZE], np.int64), column)
+    values = _listed(write, "beat/values", value, column, "beat/spot")
     results = [codes, memory, back, keys, values]
     shapes = composer.carried()
     inputs = [
@@ -108,7 +108,7 @@ def _body(composer: Composer, outer: Writer) -> onnx.GraphProto:
         _port("beat/setting", ("n", composer.hidden)),
         _port("beat/chance", ("n", composer.codes)),
         _port("beat/lag", (HEADS, BEATS)),
-        _port("beat/spot", (BEATS,)),
+        _port("beat/spot", (1, BEATS)),
     ]
     made = write("Identity", codes)
     outputs = [_port(name, ("n", *shape)) for name, shape in zip(results, shapes, strict=True)]
@@ -135,7 +135,9 @@ def _recall(write: Writer, outer: Writer, asks: str) -> str:
     weights = write("Exp", write("Sub", odds, top))
     total = write("ReduceSum", weights, outer.constant([-1], np.int64), keepdims=1)
     total = write("Add", total, write("Exp", write("Neg", top)))
-    recalled = write("MatMul", write("Div", weights, total), "beat/values")
+    weights = write("Div", weights, total)
+    weights = write("Reshape", weights, outer.constant([-1, HEADS, BEATS, 1], np.int64))
+    recalled = write("MatMul", "beat/values", weights)
     return write("Reshape", recalled, outer.constant([-1, RECALL], np.int64))
 
 
@@ -153,8 +155,7 @@ def _say(write: Writer, outer: Writer, composer: Composer, said: str, recalled: 
 
 def _listed(write: Writer, before: str, new: str, shape: str, spot: str) -> str:
     """A list of the beats so far with this beat's entry, of ``shape``, at its place."""
-    new = write("Reshape", new, shape)
-    return write("Add", before, write("Mul", new, spot))
+    return write("Add", before, write("MatMul", write("Reshape", new, shape), spot))
 
 
 def _whole(write: Writer, outer: Writer, product: WholeProduct, x: str) -> str:
@@ -169,8 +170,7 @@ def _whole(write: Writer, outer: Writer, product: WholeProduct, x: str) -> str:
 
 
 def _leaky(write: Writer, outer: Writer, x: str) -> str:
-    share = write("Mul", x, outer.constant(0.6))
-    return write("Add", share, write("Mul", write("Abs", x), outer.constant(0.4)))
+    return write("Max", x, write("Mul", x, outer.constant(0.2)))
 
 
 def _weights(outer: Writer, variable: Any) -> str:

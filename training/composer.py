@@ -126,8 +126,8 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
             codes = mean + ops.exp(spread) * chances[now]
             spot = spots[now]
             keys = keys + ops.reshape(key, (-1, HEADS, HEAD_SIZE, 1)) * spot
-            value = ops.reshape(ops.matmul(codes, self._cast(self.values)), (-1, HEADS, 1, HEAD_SIZE))
-            values = values + value * spot[:, None]
+            value = ops.reshape(ops.matmul(codes, self._cast(self.values)), (-1, HEADS, HEAD_SIZE, 1))
+            values = values + value * spot
             return codes, memory, back, keys, values, made + spot[None, :, None] * codes[:, None]
 
         begin = [self.blank(latent, *shape) for shape in (*self.carried(), (BEATS, self.codes))]
@@ -144,8 +144,8 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
 
     def carried(self) -> tuple[tuple[int, ...], ...]:
         """Shapes, without the batch, of what goes from beat to beat: codes, memory, back, keys, values."""
-        lists = (HEADS, HEAD_SIZE, BEATS), (HEADS, BEATS, HEAD_SIZE)
-        return (self.codes,), (self.width,), (3 * self.width,), *lists
+        listed = HEADS, HEAD_SIZE, BEATS
+        return (self.codes,), (self.width,), (3 * self.width,), listed, listed
 
     def parts(self) -> list[int]:
         """Where the products of the memory are parted: back to the gates, asks, keys, what is said."""
@@ -223,7 +223,8 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     def _recall(self, asks: Any, keys: Any, values: Any, lag: Any) -> Any:
         """What attention brings back at one beat, ``(n, recall)``."""
         odds = ops.matmul(ops.reshape(asks, (-1, HEADS, 1, HEAD_SIZE)), keys) + lag[None, :, None]
-        return ops.reshape(ops.matmul(attention(odds), values), (-1, RECALL))
+        weights = ops.reshape(attention(odds), (-1, HEADS, BEATS, 1))
+        return ops.reshape(ops.matmul(values, weights), (-1, RECALL))
 
     def _say(self, said: Any, recalled: Any, taste: Any) -> tuple[Any, Any]:
         """Mean and log-deviation; ``said`` is what the memory brings, ``(…, hidden)``."""
