@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -227,6 +227,14 @@ def groove_consistency(batch: Batch) -> Floats:
     return np.asarray(1.0 - (struck[:, 1:] != struck[:, :-1]).mean(axis=(1, 2)))
 
 
+@cache
+def _blas() -> Any:
+    """The linear algebra that NumPy has loaded."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 def bar_recurrence(batch: Batch) -> Floats:
     """How much of a bar has been heard before: mean over bars of the best match with an earlier bar.
 
@@ -234,7 +242,8 @@ def bar_recurrence(batch: Batch) -> Floats:
     count. After the idea of MuseGAN's and Wu & Yang's intra-piece repetition.
     """
     size = batch.bars.sum(axis=2)
-    both = batch.bars @ batch.bars.transpose(0, 2, 1)
+    with _blas().limit(limits=1, user_api="blas"):  # threads meeting for each small product take far longer
+        both = batch.bars @ batch.bars.transpose(0, 2, 1)
     match = both / np.maximum(size[:, :, None] + size[:, None, :] - both, 1.0)
     best = np.tril(match, -1).max(axis=2)[:, 1:]
     return _ratio(best.sum(axis=1), (size[:, 1:] > 0).sum(axis=1))
