@@ -1,8 +1,7 @@
 """Keep what a run has learnt in a few megabytes: ``python -m training.keep RUN -o DIR``.
 
-The folder can be named by a later run's ``init_from``: it holds the weights of the first stage and of the
-averaged generator as float16, without critics and optimisers, which find their way again
-in a few hundred steps.
+The folder can be named by a later run's ``init_from``: it holds the weights of the first stage as float16. The
+second stage takes a few hundred steps from there.
 """
 
 from __future__ import annotations
@@ -18,34 +17,25 @@ import numpy as np
 from pianogan_bgm.files import write_atomically
 from training.runs import read_meta
 
-KEPT = {
-    "vae": {"encoder": "encoder", "decoder": "decoder", "composer": "composer"},
-    "gan": {"average_composer": "composer", "average_decoder": "decoder"},
-}
-"""By stage: groups of variables in the run's checkpoint, and their names in what is kept."""
+KEPT = ("encoder", "decoder", "composer")
+"""Groups of variables in the run's checkpoint."""
 
 
 def keep(run: Path, folder: Path) -> None:
-    """Write ``folder/checkpoints/{vae,gan}-best.npz`` and ``folder/origin.json`` from the run's best weights.
+    """Write ``folder/checkpoints/vae-best.npz`` and ``folder/origin.json`` from the run's best weights.
 
-    Raises ``FileNotFoundError`` where a stage has no best checkpoint yet.
+    Raises ``FileNotFoundError`` where the first stage has no best checkpoint yet.
     """
     (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-    origin = {"run": json.loads((run / "run.json").read_text(encoding="utf-8")), "steps": {}}
-    for stage, groups in KEPT.items():
-        path = run / "checkpoints" / f"{stage}-best.npz"
-        with np.load(path, allow_pickle=False) as arrays:
-            step = read_meta(arrays)["step"]
-            weights = {
-                f"{groups[group]}/{rest}": arrays[name].astype(np.float16)
-                for name in arrays.files
-                for group, _, rest in [name.partition("/")]
-                if group in groups
-            }
-        origin["steps"][stage] = step
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **weights)
-        write_atomically(folder / "checkpoints" / path.name, buffer.getvalue())
+    path = run / "checkpoints" / "vae-best.npz"
+    with np.load(path, allow_pickle=False) as arrays:
+        step = read_meta(arrays)["step"]
+        names = [name for name in arrays.files if name.partition("/")[0] in KEPT]
+        weights = {name: arrays[name].astype(np.float16) for name in names}
+    origin = {"run": json.loads((run / "run.json").read_text(encoding="utf-8")), "step": step}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **weights)
+    write_atomically(folder / "checkpoints" / path.name, buffer.getvalue())
     write_atomically(folder / "origin.json", (json.dumps(origin, indent=2) + "\n").encode())
 
 
@@ -58,7 +48,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         keep(args.run, args.output)
     except FileNotFoundError as error:
-        print(f"{args.run}: no best weights of both stages yet: {error.filename} is missing", file=sys.stderr)
+        print(
+            f"{args.run}: no best weights of the first stage yet: {error.filename} is missing",
+            file=sys.stderr,
+        )
         return 2
     return 0
 
