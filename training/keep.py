@@ -1,7 +1,7 @@
 """Keep what a run has learnt in a few megabytes: ``python -m training.keep RUN -o DIR``.
 
-The folder can be named by a later run's ``init_from``: it holds the weights of the first stage as float16. The
-second stage takes a few hundred steps from there.
+The folder can be named by a later run's ``init_from``: it holds the weights of the first stage as float16.
+The second stage takes a few hundred steps from there.
 """
 
 from __future__ import annotations
