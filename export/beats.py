@@ -15,9 +15,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from training.composer import (
+    COPIES,
     DEVIATIONS,
     HEAD_SIZE,
     HEADS,
+    IDEAS,
     RECALL,
     SPREAD_OFFSET,
     WHOLE,
@@ -26,8 +28,8 @@ from training.composer import (
 )
 from training.studio import BEATS
 
-STATES: Final = ("codes", "memory", "back", "keys", "values")
-PLAN: Final = ("settings", "chances", "taste")
+STATES: Final = ("codes", "memory", "back", "keys", "values", "heard")
+PLAN: Final = ("settings", "chances", "lots", "taste")
 MADE: Final = "made"
 _DOUBLE: Final = TensorProto.DOUBLE
 
@@ -67,15 +69,16 @@ def loop(composer: Composer) -> tuple[list[onnx.NodeProto], list[onnx.TensorProt
     The composer must have been made whole.
     """
     outer = Writer("loop/")
-    fixed = [outer.constant(np.asarray(composer.lag_rows())), outer.constant(np.eye(BEATS)[:, None])]
+    spots = np.eye(BEATS)
+    fixed = [outer.constant(x) for x in (composer.lag_rows(), spots[:, None], spots[:, :, None])]
     body = _body(composer, outer)
     last = [f"last/{name}" for name in STATES]
     scan = helper.make_node(
         "Scan",
-        [*STATES, "settings", "chances", *fixed],
+        [*STATES, "settings", "chances", "lots", *fixed],
         [*last, MADE],
         body=body,
-        num_scan_inputs=4,
+        num_scan_inputs=6,
     )
     return [*outer.nodes, scan], outer.constants
 
@@ -91,24 +94,31 @@ def _body(composer: Composer, outer: Writer) -> onnx.GraphProto:
     assert composer.whole_memory is not None
     gates = write("Add", _whole(write, outer, composer.whole_gates, x), _weights(outer, composer.gates_bias))
     memory = _gate(write, gates, composer.width, outer)
-    w = composer.width
-    sizes = outer.constant([3 * w, RECALL, RECALL, composer.hidden], np.int64)
+    parts = composer.parts()
+    sizes = outer.constant(np.diff([0, *parts, parts[-1] + composer.hidden]), np.int64)
     products = _whole(write, outer, composer.whole_memory, memory)
     back, asks, key, said = write.several(4, "Split", products, sizes, axis=-1)
-    mean, spread = _say(write, outer, composer, said, _recall(write, outer, asks))
-    codes = write("Add", mean, write("Mul", write("Exp", spread), "beat/chance"))
-    column = outer.constant([-1, HEADS, HEAD_SIZE, 1], np.int64)
-    keys = _listed(write, "beat/keys", key, column, "beat/spot")
+    recalled, copied = _recall(write, outer, asks)
+    out = _say(write, outer, composer, said, recalled)
+    mean, deviation = _drawn(write, outer, composer, out, copied)
+    codes = write("Add", mean, write("Mul", deviation, "beat/chance"))
+    key = write("Reshape", key, outer.constant([-1, HEADS + COPIES, HEAD_SIZE, 1], np.int64))
+    keys = write("Add", "beat/keys", write("MatMul", key, "beat/spot"))
     value = write("MatMul", codes, _weights(outer, composer.values))
-    values = _listed(write, "beat/values", value, column, "beat/spot")
-    results = [codes, memory, back, keys, values]
+    value = write("Reshape", value, outer.constant([-1, HEADS, HEAD_SIZE, 1], np.int64))
+    values = write("Add", "beat/values", write("MatMul", value, "beat/spot"))
+    row = write("Unsqueeze", codes, outer.constant([1], np.int64))
+    heard = write("Add", "beat/heard", write("MatMul", "beat/spot down", row))
+    results = [codes, memory, back, keys, values, heard]
     shapes = composer.carried()
     inputs = [
         *(_port(f"beat/{name}", ("n", *shape)) for name, shape in zip(STATES, shapes, strict=True)),
         _port("beat/setting", ("n", composer.hidden)),
         _port("beat/chance", ("n", composer.codes)),
-        _port("beat/lag", (HEADS, BEATS)),
+        _port("beat/lot", ("n", IDEAS)),
+        _port("beat/lag", (HEADS + COPIES, BEATS)),
         _port("beat/spot", (1, BEATS)),
+        _port("beat/spot down", (BEATS, 1)),
     ]
     made = write("Identity", codes)
     outputs = [_port(name, ("n", *shape)) for name, shape in zip(results, shapes, strict=True)]
@@ -126,8 +136,9 @@ def _gate(write: Writer, gates: str, width: int, outer: Writer) -> str:
     return write("Add", fresh, write("Mul", keep, write("Sub", "beat/memory", fresh)))
 
 
-def _recall(write: Writer, outer: Writer, asks: str) -> str:
-    asks = write("Reshape", asks, outer.constant([-1, HEADS, 1, HEAD_SIZE], np.int64))
+def _recall(write: Writer, outer: Writer, asks: str) -> tuple[str, str]:
+    """What attention brings back, ``(n, recall)``, and the beats it copies, ``(n, copies, codes)``."""
+    asks = write("Reshape", asks, outer.constant([-1, HEADS + COPIES, 1, HEAD_SIZE], np.int64))
     lag = write("Unsqueeze", "beat/lag", outer.constant([1], np.int64))
     odds = write("Add", write("MatMul", asks, "beat/keys"), lag)
     zero = outer.constant(0.0)
@@ -135,27 +146,45 @@ def _recall(write: Writer, outer: Writer, asks: str) -> str:
     weights = write("Exp", write("Sub", odds, top))
     total = write("ReduceSum", weights, outer.constant([-1], np.int64), keepdims=1)
     total = write("Add", total, write("Exp", write("Neg", top)))
-    weights = write("Div", weights, total)
-    weights = write("Reshape", weights, outer.constant([-1, HEADS, BEATS, 1], np.int64))
-    recalled = write("MatMul", "beat/values", weights)
-    return write("Reshape", recalled, outer.constant([-1, RECALL], np.int64))
+    sizes = outer.constant([HEADS, COPIES], np.int64)
+    recalls, copies = write.several(2, "Split", write("Div", weights, total), sizes, axis=1)
+    recalls = write("Reshape", recalls, outer.constant([-1, HEADS, BEATS, 1], np.int64))
+    recalled = write("MatMul", "beat/values", recalls)
+    copies = write("Reshape", copies, outer.constant([-1, COPIES, BEATS], np.int64))
+    copied = write("MatMul", copies, "beat/heard")
+    return write("Reshape", recalled, outer.constant([-1, RECALL], np.int64)), copied
 
 
-def _say(write: Writer, outer: Writer, composer: Composer, said: str, recalled: str) -> tuple[str, str]:
+def _say(write: Writer, outer: Writer, composer: Composer, said: str, recalled: str) -> str:
+    """All that is said of the ideas, ``(n, ideas (1 + 2 codes))``."""
+    assert composer.whole_say is not None
     recalled = write("MatMul", recalled, _weights(outer, np.asarray(composer.say1)[composer.width :]))
     u = _leaky(write, outer, write("Add", write("Add", said, recalled), "taste"))
-    u = _leaky(write, outer, write("MatMul", u, _weights(outer, composer.say2)))
-    out = write("Add", write("MatMul", u, _weights(outer, composer.say3)), _weights(outer, composer.say_bias))
+    u = _leaky(write, outer, _whole(write, outer, composer.whole_say[0], u))
+    _, bias = composer.ideas_weights()
+    return write("Add", _whole(write, outer, composer.whole_say[1], u), _weights(outer, bias))
+
+
+def _drawn(write: Writer, outer: Writer, composer: Composer, out: str, copied: str) -> tuple[str, str]:
+    """Mean and deviation of the idea that is drawn, ``(n, codes)`` each."""
+    sizes = outer.constant([IDEAS, 2 * IDEAS * composer.codes], np.int64)
+    odds, about = write.several(2, "Split", out, sizes, axis=-1)
+    idea = write("ArgMax", write("Add", odds, "beat/lot"), axis=-1, keepdims=0)
+    # for each idea, side by side: which it is, which copy it is, its daring
+    table = np.concatenate([np.eye(IDEAS), np.eye(IDEAS, COPIES), composer.daring[:, None]], axis=1)
+    row = write("Gather", outer.constant(table[:, None]), idea, axis=0)
+    sizes = outer.constant([IDEAS, COPIES, 1], np.int64)
+    chosen, copy, daring = write.several(3, "Split", row, sizes, axis=-1)
+    about = write("Reshape", about, outer.constant([-1, IDEAS, 2 * composer.codes], np.int64))
     halves = outer.constant([composer.codes, composer.codes], np.int64)
-    mean, spread = write.several(2, "Split", out, halves, axis=-1)
+    mean, spread = write.several(2, "Split", write("MatMul", chosen, about), halves, axis=-1)
+    mean = write("Add", mean, write("MatMul", copy, copied))
     low, high = DEVIATIONS
     share = write("Sigmoid", write("Add", spread, outer.constant(SPREAD_OFFSET)))
-    return mean, write("Add", write("Mul", share, outer.constant(high - low)), outer.constant(low))
-
-
-def _listed(write: Writer, before: str, new: str, shape: str, spot: str) -> str:
-    """A list of the beats so far with this beat's entry, of ``shape``, at its place."""
-    return write("Add", before, write("MatMul", write("Reshape", new, shape), spot))
+    spread = write("Add", write("Mul", share, outer.constant(high - low)), outer.constant(low))
+    deviation = write("Mul", daring, write("Exp", spread))
+    flat = outer.constant([-1, composer.codes], np.int64)
+    return write("Reshape", mean, flat), write("Reshape", deviation, flat)
 
 
 def _whole(write: Writer, outer: Writer, product: WholeProduct, x: str) -> str:

@@ -4,15 +4,18 @@
 
     latent (14) ─┬─ scores ─ map ─▶ style ─────────────┬──────────────┐
                  └─ chances (75, codes)                ▼              ▼
-    codes of the beat before ─ entry ─▶ memory (GRU) ─▶ recall ─▶ mean, deviation ─▶ + chance ─▶ codes
+    codes of the beat before ─ entry ─▶ memory (GRU) ─▶ recall ─▶ ideas ─▶ one of them + chance ─▶ codes
 
 The memory is a gated recurrent unit (Cho et al. 2014). Recall is attention over the beats so far: its keys
 are what the memory was before each beat, its values that beat's codes, so that what followed once can follow
-again. Of each beat's codes the network says a mean and a deviation, given those before it: it is the prior of
-a sequential autoencoder (Chung et al. 2015).
+again. Of each beat the network has several ideas, each with odds, a mean and a deviation of the codes, given
+those before it: a mixture of normal distributions (Bishop 1994), which is the prior of a sequential
+autoencoder (Chung et al. 2015). Music either goes on or comes back, and what lies between is neither. The
+first ideas are copies: their means begin at the codes of an earlier beat, which a head of attention points to
+(as Vinyals et al. 2015 point to inputs).
 
-Nothing is drawn: a chance, standard normal, comes from the latent through fixed random waves. Over seeds the
-chances are as good as independent; between near latents they change little.
+Nothing is drawn: chances, standard normal, and lots, from a Gumbel distribution, come from the latent through
+fixed random waves. Over seeds they are as good as independent; between near latents they change little.
 """
 
 from __future__ import annotations
@@ -31,6 +34,9 @@ from training.studio import BEATS, LATENT
 HEADS: Final = 4
 HEAD_SIZE: Final = 24
 RECALL: Final = HEADS * HEAD_SIZE
+COPIES: Final = 2
+"""Ideas that begin at an earlier beat; each has a head of attention of its own."""
+IDEAS: Final = 6
 STYLE: Final = 96
 WAVES: Final = 0.25
 """Deviation of the projections, in cycles for each unit of the latent."""
@@ -48,7 +54,8 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     """Codes from latents, and the mean and deviation of codes that are given.
 
     ``width``: of the memory. ``codes``: numbers a beat. ``root``: float32 ``(14, 14)``, from latents to
-    scores (:mod:`training.attributes`). ``daring``: what chances are multiplied with when composing.
+    scores (:mod:`training.attributes`). ``daring``: what the chances of copies and of other ideas are
+    multiplied with when composing.
     """
 
     def __init__(
@@ -57,15 +64,16 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         hidden: int,
         codes: int,
         root: Scores | None = None,
-        daring: float = 1.0,
+        daring: tuple[float, float] = (1.0, 1.0),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.width, self.hidden, self.codes = width, hidden, codes
         self.root = np.eye(LATENT, dtype=np.float32) if root is None else root
-        self.daring = daring
+        self.daring = np.repeat(daring, (COPIES, IDEAS - COPIES))
         self.whole_gates: WholeProduct | None = None
         self.whole_memory: WholeProduct | None = None
+        self.whole_say: tuple[WholeProduct, WholeProduct] | None = None
         self.map1 = keras.layers.Dense(STYLE, name="map1", dtype=self.dtype_policy)
         self.map2 = keras.layers.Dense(STYLE, name="map2", dtype=self.dtype_policy)
 
@@ -84,11 +92,19 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         self.keys = self._weight("keys", (w, RECALL))
         self.values = self._weight("values", (c, RECALL))
         self.lags = self._weight("lags", (HEADS, BEATS), "zeros")
+        self.copy_asks = self._weight("copy_asks", (w, COPIES * HEAD_SIZE))
+        self.copy_keys = self._weight("copy_keys", (w, COPIES * HEAD_SIZE))
+        self.copy_lags = self._weight("copy_lags", (COPIES, BEATS), "zeros")
         self.say1 = self._weight("say1", (w + RECALL, h))
         self.say_style = self._weight("say_style", (STYLE, h))
         self.say2 = self._weight("say2", (h, h))
         self.say3 = self._weight("say3", (h, 2 * c), "zeros")
         self.say_bias = self._weight("say_bias", (2 * c,), "zeros")
+        # ideas as they differ from what say3 says
+        self.differ = self._weight("differ", (h, IDEAS * 2 * c), keras.initializers.RandomNormal(0.02))
+        self.differ_bias = self._weight("differ_bias", (IDEAS * 2 * c,), "zeros")
+        self.weigh = self._weight("weigh", (h, IDEAS), "zeros")
+        self.weigh_bias = self._weight("weigh_bias", (IDEAS,), "zeros")
         self.built = True
 
     def _weight(self, name: str, shape: tuple[int, ...], initializer: Any = "glorot_uniform") -> Any:
@@ -98,22 +114,33 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         """Scores ``(n, 14)`` to the style that every beat is composed in, ``(n, 96)``."""
         return leaky(self.map2(leaky(self.map1(scores))))
 
-    def expect(self, codes: Any, scores: Any) -> tuple[Any, Any]:
-        """Mean and logarithm of the deviation of each beat's codes given those before it.
+    def expect(self, codes: Any, scores: Any) -> tuple[Any, Any, Any]:
+        """Log-odds ``(n, 75, ideas)`` of each beat's ideas, and their means and log-deviations.
 
-        ``codes`` and both results: ``(n, 75, codes)``. ``scores``: ``(n, 14)``.
+        ``codes``: ``(n, 75, codes)``; only those before a beat count. ``scores``: ``(n, 14)``. Means and
+        deviations: ``(n, 75, ideas, codes)``.
         """
         style = self.style(scores)
         before = ops.pad(codes[:, :-1], ((0, 0), (1, 0), (0, 0)))
         x = leaky(ops.matmul(before, self.entry) + self._setting(style))
         memory = self._remember(ops.matmul(x, self.gates) + self.gates_bias)
         _, asks, keys, said = ops.split(ops.matmul(memory, self.from_memory_weights()), self.parts(), axis=-1)
-        recalled = self._recall_all(asks, keys, ops.matmul(codes, self.values))
-        return self._say(said, recalled, self._taste(style)[:, None])
+        recalled, copied = self._recall_all(asks, keys, ops.matmul(codes, self.values), codes)
+        return self._say(said, recalled, copied, self._taste(style)[:, None])
+
+    def surprise(self, codes: Any, scores: Any) -> Any:
+        """``-log p(codes)`` of each beat given those before it, in nats, without ``log(2 pi) / 2`` a code.
+
+        ``codes``: ``(n, 75, codes)``. ``scores``: ``(n, 14)``. Result: ``(n, 75)``.
+        """
+        odds, means, spreads = self.expect(codes, scores)
+        far = (codes[:, :, None] - means) * ops.exp(-spreads)
+        fit = -ops.sum(spreads + 0.5 * far**2, axis=-1)
+        return ops.logsumexp(odds, axis=-1) - ops.logsumexp(odds + fit, axis=-1)
 
     def call(self, latent: Any) -> Any:
         """Latents ``(n, 14)`` to codes ``(n, 75, codes)``."""
-        settings, chances, taste = self.plan(latent)
+        settings, chances, lots, taste = self.plan(latent)
         lags, spots = self.lag_rows(), ops.convert_to_tensor(np.eye(BEATS, dtype=self.compute_dtype))
 
         def beat(now: Any, carry: Any) -> Any:
@@ -121,35 +148,38 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
             x = leaky(ops.matmul(codes, self._cast(self.entry)) + settings[now])
             memory = self._gate(self._to_gates(x) + self._cast(self.gates_bias), back, memory)
             back, asks, key, said = ops.split(self._from_memory(memory), self.parts(), axis=-1)
-            recalled = self._recall(asks, keys, values, lags[now])
-            mean, spread = self._say(said, recalled, taste)
-            codes = mean + ops.exp(spread) * chances[now]
+            odds, means, spreads = self._say(said, *self._recall(asks, keys, values, made, lags[now]), taste)
+            chosen = ops.one_hot(ops.argmax(odds + lots[now], axis=-1), IDEAS, dtype=means.dtype)[:, :, None]
+            mean, spread = ops.sum(chosen * means, axis=1), ops.sum(chosen * spreads, axis=1)
+            daring = ops.sum(chosen * self._cast(self.daring)[:, None], axis=1)
+            codes = mean + daring * ops.exp(spread) * chances[now]
             spot = spots[now]
-            keys = keys + ops.reshape(key, (-1, HEADS, HEAD_SIZE, 1)) * spot
+            keys = keys + ops.reshape(key, (-1, HEADS + COPIES, HEAD_SIZE, 1)) * spot
             value = ops.reshape(ops.matmul(codes, self._cast(self.values)), (-1, HEADS, HEAD_SIZE, 1))
             values = values + value * spot
             return codes, memory, back, keys, values, made + spot[None, :, None] * codes[:, None]
 
-        begin = [self.blank(latent, *shape) for shape in (*self.carried(), (BEATS, self.codes))]
+        begin = [self.blank(latent, *shape) for shape in self.carried()]
         *_, made = ops.fori_loop(0, BEATS, beat, tuple(begin))
         return made
 
-    def plan(self, latent: Any) -> tuple[Any, Any, Any]:
-        """Known before the first beat: settings ``(75, n, hidden)``, chances ``(75, n, codes)`` and taste."""
+    def plan(self, latent: Any) -> tuple[Any, Any, Any, Any]:
+        """Known before the first beat: settings, chances and lots, each ``(75, n, …)``, and taste."""
         latent = ops.cast(latent, self.compute_dtype)
         style = self.style(ops.matmul(latent, ops.cast(self.root, self.compute_dtype)))
         settings = ops.transpose(self._setting(style), (1, 0, 2))
-        chances = ops.transpose(self._chances(latent), (1, 0, 2))
-        return settings, self.daring * chances, self._taste(style)
+        chances, lots = (ops.transpose(x, (1, 0, 2)) for x in self._chances(latent))
+        return settings, chances, lots, self._taste(style)
 
     def carried(self) -> tuple[tuple[int, ...], ...]:
-        """Shapes, without the batch, of what goes from beat to beat: codes, memory, back, keys, values."""
-        listed = HEADS, HEAD_SIZE, BEATS
-        return (self.codes,), (self.width,), (3 * self.width,), listed, listed
+        """Shapes, without the batch, of codes, memory, back, keys, values and made: what beats hand on."""
+        keys, values = (HEADS + COPIES, HEAD_SIZE, BEATS), (HEADS, HEAD_SIZE, BEATS)
+        return (self.codes,), (self.width,), (3 * self.width,), keys, values, (BEATS, self.codes)
 
     def parts(self) -> list[int]:
         """Where the products of the memory are parted: back to the gates, asks, keys, what is said."""
-        return [3 * self.width, 3 * self.width + RECALL, 3 * self.width + 2 * RECALL]
+        back, asks = 3 * self.width, RECALL + COPIES * HEAD_SIZE
+        return [back, back + asks, back + 2 * asks]
 
     def blank(self, latent: Any, *shape: int) -> Any:
         """Zeros of the batch's size."""
@@ -157,9 +187,20 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         return rows + ops.zeros((1, *shape), dtype=self.compute_dtype)
 
     def from_memory_weights(self) -> Any:
-        """All that the memory is multiplied with, side by side: ``(width, 3 width + 2 recall + hidden)``."""
-        asks = HEAD_SIZE**-0.5 * self.asks
-        return ops.concatenate([self.again, asks, self.keys, self.say1[: self.width]], axis=-1)
+        """All that the memory is multiplied with, side by side, ``(width, …)``; see :meth:`parts`."""
+        asks = [HEAD_SIZE**-0.5 * weights for weights in (self.asks, self.copy_asks)]
+        said = self.say1[: self.width]
+        return ops.concatenate([self.again, *asks, self.keys, self.copy_keys, said], axis=-1)
+
+    def ideas_weights(self) -> tuple[Any, Any]:
+        """Weights ``(hidden, ideas (1 + 2 codes))`` and bias of what is said of ideas: odds, then the rest.
+
+        A copy's mean is only what it differs from the beat that is copied.
+        """
+        base, bias = ops.tile(self.say3, (1, IDEAS)), ops.tile(self.say_bias, (IDEAS,))
+        own = np.repeat([[0.0, 1.0]] * COPIES + [[1.0, 1.0]] * (IDEAS - COPIES), self.codes)
+        weights = ops.concatenate([self.weigh, own * base + self.differ], axis=-1)
+        return weights, ops.concatenate([self.weigh_bias, own * bias + self.differ_bias], axis=-1)
 
     def make_whole(self, reach: float) -> None:
         """From now on compose with the large products in whole numbers (:class:`WholeProduct`).
@@ -168,6 +209,8 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         """
         self.whole_gates = WholeProduct(np.asarray(self.gates), reach)
         self.whole_memory = WholeProduct(np.asarray(self.from_memory_weights()), 1.0)
+        ideas, _ = self.ideas_weights()
+        self.whole_say = WholeProduct(np.asarray(self.say2), reach), WholeProduct(np.asarray(ideas), reach)
 
     def _to_gates(self, x: Any) -> Any:
         return ops.matmul(x, self._cast(self.gates)) if self.whole_gates is None else self.whole_gates(x)
@@ -210,44 +253,68 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         return ops.transpose(memories, (1, 0, 2))
 
     def lag_rows(self) -> Any:
-        """For each beat the bias of every beat by how long ago it was, ``(75, heads, 75)``."""
+        """For each beat the bias of every beat by how long ago it was, ``(75, heads + copies, 75)``."""
         ago = np.arange(BEATS)[:, None] - np.arange(BEATS)[None]
-        rows = ops.take(self.lags, np.maximum(ago, 0), axis=1)
+        rows = ops.take(ops.concatenate([self.lags, self.copy_lags]), np.maximum(ago, 0), axis=1)
         return self._cast(ops.transpose(ops.where(ago > 0, rows, ops.cast(_FAR, rows.dtype)), (1, 0, 2)))
 
-    def _recall_all(self, asks: Any, keys: Any, values: Any) -> Any:
-        asks, keys, values = (ops.reshape(x, (-1, BEATS, HEADS, HEAD_SIZE)) for x in (asks, keys, values))
-        odds = ops.einsum("nthd,nshd->nths", asks, keys) + self.lag_rows()[None]
-        return ops.reshape(ops.einsum("nths,nshd->nthd", attention(odds), values), (-1, BEATS, RECALL))
+    def _recall_all(self, asks: Any, keys: Any, values: Any, codes: Any) -> tuple[Any, Any]:
+        asks, keys = (ops.reshape(x, (-1, BEATS, HEADS + COPIES, HEAD_SIZE)) for x in (asks, keys))
+        weights = attention(ops.einsum("nthd,nshd->nths", asks, keys) + self.lag_rows()[None])
+        values = ops.reshape(values, (-1, BEATS, HEADS, HEAD_SIZE))
+        recalled = ops.einsum("nths,nshd->nthd", weights[:, :, :HEADS], values)
+        copied = ops.einsum("nths,nsc->nthc", weights[:, :, HEADS:], codes)
+        return ops.reshape(recalled, (-1, BEATS, RECALL)), copied
 
-    def _recall(self, asks: Any, keys: Any, values: Any, lag: Any) -> Any:
-        """What attention brings back at one beat, ``(n, recall)``."""
-        odds = ops.matmul(ops.reshape(asks, (-1, HEADS, 1, HEAD_SIZE)), keys) + lag[None, :, None]
-        weights = ops.reshape(attention(odds), (-1, HEADS, BEATS, 1))
-        return ops.reshape(ops.matmul(values, weights), (-1, RECALL))
+    def _recall(self, asks: Any, keys: Any, values: Any, made: Any, lag: Any) -> tuple[Any, Any]:
+        """At one beat: what attention brings back, ``(n, recall)``, and copies, ``(n, copies, codes)``."""
+        asks = ops.reshape(asks, (-1, HEADS + COPIES, 1, HEAD_SIZE))
+        weights = attention(ops.matmul(asks, keys) + lag[None, :, None])
+        recalled = ops.matmul(values, ops.reshape(weights[:, :HEADS], (-1, HEADS, BEATS, 1)))
+        copied = ops.matmul(ops.reshape(weights[:, HEADS:], (-1, COPIES, BEATS)), made)
+        return ops.reshape(recalled, (-1, RECALL)), copied
 
-    def _say(self, said: Any, recalled: Any, taste: Any) -> tuple[Any, Any]:
-        """Mean and log-deviation; ``said`` is what the memory brings, ``(…, hidden)``."""
+    def _say(self, said: Any, recalled: Any, copied: Any, taste: Any) -> tuple[Any, Any, Any]:
+        """Log-odds, means and log-deviations of the ideas; ``said``, ``(…, hidden)``: from the memory."""
         u = leaky(said + ops.matmul(recalled, self._cast(self.say1)[self.width :]) + taste)
-        u = leaky(ops.matmul(u, self._cast(self.say2)))
-        out = ops.matmul(u, self._cast(self.say3)) + self._cast(self.say_bias)
+        u = leaky(self._product(0, u))
+        _, bias = self.ideas_weights()
+        out = self._product(1, u) + self._cast(bias)
+        about = ops.reshape(out[..., IDEAS:], (-1, *out.shape[1:-1], IDEAS, 2 * self.codes))
+        new = ops.zeros_like(about[..., COPIES:, : self.codes])
+        means = about[..., : self.codes] + ops.concatenate([copied, new], axis=-2)
         low, high = DEVIATIONS
         # a smooth limit, so that gradients never stop
-        spread = low + (high - low) * ops.sigmoid(out[..., self.codes :] + SPREAD_OFFSET)
-        return out[..., : self.codes], spread
+        spreads = low + (high - low) * ops.sigmoid(about[..., self.codes :] + SPREAD_OFFSET)
+        return out[..., :IDEAS], means, spreads
 
-    def _chances(self, latent: Any) -> Any:
-        """Standard normal numbers ``(n, 75, codes)`` from latents ``(n, 14)``: Box & Muller 1958 on waves."""
+    def _product(self, which: int, u: Any) -> Any:
+        """The last two products of what is said, in whole numbers where the composer is made whole."""
+        if self.whole_say is not None:
+            return self.whole_say[which](u)
+        return ops.matmul(u, self._cast((self.say2, self.ideas_weights()[0])[which]))
+
+    def _chances(self, latent: Any) -> tuple[Any, Any]:
+        """Chances ``(n, 75, codes)``, standard normal, and lots ``(n, 75, ideas)``, Gumbel, from latents.
+
+        By the transforms of Box & Muller 1958 and of Gumbel's own quantiles, on waves.
+        """
         waves, phases = (ops.cast(table, latent.dtype) for table in wave_table(self.codes))
         turns = ops.matmul(latent, waves) + phases
-        half = BEATS * self.codes // 2
-        share = ops.abs(2.0 * (turns[:, :half] - ops.floor(turns[:, :half])) - 1.0)
-        radius = ops.sqrt(-2.0 * ops.log(share + 1e-12))
-        angle = (2.0 * np.pi) * turns[:, half:]
+        half, end = BEATS * self.codes // 2, BEATS * self.codes
+        radius = ops.sqrt(-2.0 * ops.log(_share(turns[:, :half])))
+        angle = (2.0 * np.pi) * turns[:, half:end]
         # the cosine as a sine: onnxruntime 1.20 has no cosine in double precision
         quarter = np.pi / 2.0
         chances = ops.concatenate([radius * ops.sin(angle + quarter), radius * ops.sin(angle)], axis=-1)
-        return ops.reshape(chances, (-1, BEATS, self.codes))
+        lots = -ops.log(-ops.log(_share(turns[:, end:])))
+        return ops.reshape(chances, (-1, BEATS, self.codes)), ops.reshape(lots, (-1, BEATS, IDEAS))
+
+
+def _share(turns: Any) -> Any:
+    """How far along its wave each turn is, above 0 and below 1, evenly spread, without a jump."""
+    share = ops.abs(2.0 * (turns - ops.floor(turns)) - 1.0)
+    return 1e-9 + (1.0 - 2e-9) * share
 
 
 class WholeProduct:
@@ -278,12 +345,18 @@ def attention(odds: Any) -> Any:
 
 
 def wave_table(codes: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Projections ``(14, 75 codes)`` and phases of the waves, the same for every model; float16 holds them.
+    """Projections ``(14, 75 (codes + ideas))`` and phases of the waves; float16 holds them.
 
-    From NumPy's Philox stream of integers, which never changes.
+    Those of chances, then those of lots, the same for every model of as many codes, from NumPy's Philox
+    stream of integers, which never changes.
     """
-    count = BEATS * codes
-    raw = np.random.Philox(key=2026).random_raw(2 * (LATENT + 1) * count)
+    tables = [_waves(key, BEATS * count) for key, count in ((2026, codes), (2027, IDEAS))]
+    waves, phases = (np.concatenate(parts, axis=-1) for parts in zip(*tables, strict=True))
+    return waves, phases
+
+
+def _waves(key: int, count: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    raw = np.random.Philox(key=key).random_raw(2 * (LATENT + 1) * count)
     uniform = ((raw >> np.uint64(12)).astype(np.float64) + 0.5) / 2.0**52
     normal = np.sqrt(-2.0 * np.log(uniform[::2])) * np.cos(2.0 * np.pi * uniform[1::2])
     waves = (WAVES * normal[: LATENT * count]).astype(np.float16).astype(np.float32)

@@ -27,10 +27,8 @@ class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
 
     def __init__(self, config: Config, root: Any, *, velocity: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        dtype, v = self.dtype_policy, config.vae
-        self.composer = Composer(
-            v.composer, v.hidden, v.codes, root, config.gan.daring, name="composer", dtype=dtype
-        )
+        dtype, v, daring = self.dtype_policy, config.vae, (config.gan.daring_copies, config.gan.daring)
+        self.composer = Composer(v.composer, v.hidden, v.codes, root, daring, name="composer", dtype=dtype)
         self.composer.build()
         self.decoder = Decoder(v.width, v.blocks, velocity=velocity, name="decoder", dtype=dtype)
         self.decision = Decision(dtype=dtype)

@@ -168,10 +168,8 @@ class Networks:
         """Bound on the surprise at real windows in nats a beat (Chung et al. 2015), and its parts to log."""
         mean, spread = self.encoder(encoder_input(states, velocities))
         codes = mean + noise * ops.exp(spread)
-        expected, width = self.composer.expect(codes, scores)
-        rate = width - spread - 0.5
-        rate = rate + 0.5 * (ops.exp(2.0 * spread) + (mean - expected) ** 2) * ops.exp(-2.0 * width)
-        rate = ops.mean(ops.sum(rate, axis=-1))
+        known = -ops.sum(spread + 0.5, axis=-1)
+        rate = ops.mean(known + self.composer.surprise(codes, scores))
         _, odds, loudness = self.decoder(codes)
         loss, logs = reconstruction(odds, loudness, states, velocities, velocity_weight=self._velocity_weight)
         loss = loss + kl_weight * rate

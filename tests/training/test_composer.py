@@ -13,13 +13,16 @@ keras = pytest.importorskip("keras", reason="needs the train extra")
 from keras import ops  # noqa: E402  # after the checks that they are there
 
 from training.composer import (  # noqa: E402
+    COPIES,
     DEVIATIONS,
+    IDEAS,
     WAVES,
     Composer,
     WholeProduct,
     wave_table,
 )
 from training.studio import BEATS, LATENT  # noqa: E402
+from training.studio_vae import compiled  # noqa: E402
 
 CODES = 6
 FIRST_WAVES = [-0.1803, 0.5034, -0.0776]
@@ -43,21 +46,59 @@ def latents() -> Any:
     return np.random.default_rng(0).standard_normal((5, LATENT))
 
 
-def expected(network: Composer, codes: Any, latents: Any) -> tuple[Any, Any]:
+def expected(network: Composer, codes: Any, latents: Any) -> tuple[Any, ...]:
+    """Log-odds, means and log-deviations of the ideas."""
     return tuple(np.asarray(part) for part in network.expect(codes, latents @ network.root))
 
 
-def test_composed_codes_are_what_is_expected_of_them_and_their_chances(
+def test_composed_codes_are_an_idea_that_is_expected_and_their_chances(
     network: Composer, latents: Any
 ) -> None:
     codes = np.asarray(network(latents))
     assert codes.shape == (5, BEATS, CODES)
-    mean, spread = expected(network, codes, latents)
-    np.testing.assert_allclose(
-        codes, mean + np.exp(spread) * np.asarray(network._chances(latents)), atol=1e-9
-    )
-    assert spread.min() >= DEVIATIONS[0]
-    assert spread.max() <= DEVIATIONS[1]
+    odds, means, spreads = expected(network, codes, latents)
+    chances, lots = map(np.asarray, network._chances(latents))
+    drawn = np.argmax(odds + lots, axis=-1)
+    assert len(np.unique(drawn)) == IDEAS
+    mean, spread = (np.take_along_axis(x, drawn[..., None, None], 2)[:, :, 0] for x in (means, spreads))
+    np.testing.assert_allclose(codes, mean + np.exp(spread) * chances, atol=1e-9)
+    assert spreads.min() >= DEVIATIONS[0]
+    assert spreads.max() <= DEVIATIONS[1]
+
+
+def test_compiled_once_it_composes_any_number_of_pieces(network: Composer, latents: Any) -> None:
+    compose = compiled(network)
+    for count in (5, 3, 2):
+        np.testing.assert_allclose(np.asarray(compose(latents[:count])), np.asarray(network(latents[:count])))
+
+
+def test_surprise_is_that_of_a_mixture_of_normal_distributions(network: Composer, latents: Any) -> None:
+    codes = np.random.default_rng(1).standard_normal((5, BEATS, CODES))
+    odds, means, spreads = expected(network, codes, latents)
+    shares = np.exp(odds) / np.exp(odds).sum(axis=-1, keepdims=True)
+    normal = np.exp(-0.5 * ((codes[:, :, None] - means) / np.exp(spreads)) ** 2) / np.exp(spreads)
+    wanted = -np.log((shares * normal.prod(axis=-1)).sum(axis=-1))
+    np.testing.assert_allclose(np.asarray(network.surprise(codes, latents @ network.root)), wanted)
+
+
+def test_a_copy_begins_at_the_beat_it_points_to(network: Composer, latents: Any) -> None:
+    codes = np.random.default_rng(1).standard_normal((1, BEATS, CODES))
+    weights, bias = network.copy_lags, np.asarray(network.copy_lags)
+    pointed = bias.copy()
+    pointed[:, 4] += 1000.0
+    weights.assign(pointed)
+    own, own_bias = network.differ, network.differ_bias
+    kept = [np.asarray(own), np.asarray(own_bias)]
+    own.assign(np.zeros_like(kept[0]))
+    own_bias.assign(np.zeros_like(kept[1]))
+    try:
+        _, means, _ = expected(network, codes, latents[:1])
+    finally:
+        for variable, value in zip((weights, own, own_bias), (bias, *kept), strict=True):
+            variable.assign(value)
+    for copy in range(COPIES):
+        np.testing.assert_allclose(means[0, 4:, copy], codes[0, :-4], atol=1e-9)
+    assert np.abs(means[0, 4:, COPIES] - codes[0, :-4]).max() > 0.1
 
 
 def test_what_is_expected_of_a_beat_depends_on_the_beats_before_it_alone(
@@ -66,22 +107,22 @@ def test_what_is_expected_of_a_beat_depends_on_the_beats_before_it_alone(
     codes = np.random.default_rng(1).standard_normal((1, BEATS, CODES))
     other = codes.copy()
     other[0, 40] += 1.0
-    gap = np.abs(expected(network, codes, latents[:1])[0] - expected(network, other, latents[:1])[0])[0]
+    gap = np.abs(expected(network, codes, latents[:1])[1] - expected(network, other, latents[:1])[1])[0]
     assert gap[:41].max() == 0.0
-    assert gap[41:].max(axis=-1).min() > 0.0
+    assert gap[41:].max(axis=(1, 2)).min() > 0.0
 
 
 def test_a_beat_long_ago_is_remembered_by_attention(network: Composer, latents: Any) -> None:
     codes = np.random.default_rng(1).standard_normal((1, BEATS, CODES))
     other = codes.copy()
     other[0, 3] += 5.0
-    gap = np.abs(expected(network, codes, latents[:1])[0] - expected(network, other, latents[:1])[0])[0]
+    gap = np.abs(expected(network, codes, latents[:1])[1] - expected(network, other, latents[:1])[1])[0]
     assert gap[-1].max() > 1e-6
 
 
 def test_chances_are_standard_normal_over_seeds_and_unrelated(network: Composer) -> None:
     latents = np.random.default_rng(3).standard_normal((4000, LATENT))
-    chances = np.asarray(network._chances(latents)).reshape(4000, -1)
+    chances = np.asarray(network._chances(latents)[0]).reshape(4000, -1)
     assert np.isfinite(chances).all()
     # 450 numbers: the means of 4,000 deviate by 0.016, the deviations by 0.011
     assert np.abs(chances.mean(axis=0)).max() < 0.075
@@ -92,12 +133,23 @@ def test_chances_are_standard_normal_over_seeds_and_unrelated(network: Composer)
     assert related.std() < 0.018  # chance alone gives 0.0158
 
 
+def test_lots_draw_each_idea_as_often_as_its_odds_say(network: Composer) -> None:
+    latents = np.random.default_rng(3).standard_normal((4000, LATENT))
+    lots = np.asarray(network._chances(latents)[1])
+    assert np.isfinite(lots).all()
+    shares = np.array([0.4, 0.3, 0.15, 0.1, 0.04, 0.01])
+    drawn = np.argmax(np.log(shares) + lots, axis=-1)
+    counted = np.bincount(drawn.ravel(), minlength=IDEAS) / drawn.size
+    # 300,000 draws that go together a little within a seed
+    np.testing.assert_allclose(counted, shares, atol=0.004)
+
+
 def test_near_latents_have_near_chances(network: Composer, latents: Any) -> None:
     gaps = []
     for far in (0.0, 0.05, 4.0):
         moved = latents + far * np.eye(LATENT)[2]
         gaps.append(
-            np.abs(np.asarray(network._chances(moved)) - np.asarray(network._chances(latents))).mean()
+            np.abs(np.asarray(network._chances(moved)[0]) - np.asarray(network._chances(latents)[0])).mean()
         )
     assert gaps[0] == 0.0
     assert 0.0 < gaps[1] < 0.15
@@ -106,7 +158,7 @@ def test_near_latents_have_near_chances(network: Composer, latents: Any) -> None
 
 def test_the_table_of_waves_is_fixed_and_fits_float16() -> None:
     waves, phases = wave_table(CODES)
-    assert (waves.shape, phases.shape) == ((LATENT, BEATS * CODES), (BEATS * CODES,))
+    assert (waves.shape, phases.shape) == ((LATENT, BEATS * (CODES + IDEAS)), (BEATS * (CODES + IDEAS),))
     for array in (waves, phases):
         np.testing.assert_array_equal(array, array.astype(np.float16))
     assert waves.std() == pytest.approx(WAVES, rel=0.02)
@@ -137,10 +189,16 @@ def test_beyond_its_reach_a_number_counts_as_the_reach() -> None:
 
 
 def test_less_daring_keeps_nearer_to_what_is_expected(network: Composer, latents: Any) -> None:
-    _, bold, _ = network.plan(latents)
-    network.daring = 0.5
+    bold, kept = np.asarray(network(latents)), network.daring
+    network.daring = np.array([0.0] * COPIES + [0.5] * (IDEAS - COPIES))
     try:
-        _, tame, _ = network.plan(latents)
+        tame = np.asarray(network(latents))
     finally:
-        network.daring = 1.0
-    np.testing.assert_allclose(np.asarray(tame), 0.5 * np.asarray(bold))
+        network.daring = kept
+    odds, means, spreads = expected(network, tame, latents)
+    chances, lots = map(np.asarray, network._chances(latents))
+    drawn = np.argmax(odds + lots, axis=-1)
+    mean, spread = (np.take_along_axis(x, drawn[..., None, None], 2)[:, :, 0] for x in (means, spreads))
+    daring = np.where(drawn < COPIES, 0.0, 0.5)[..., None]
+    np.testing.assert_allclose(tame, mean + daring * np.exp(spread) * chances, atol=1e-9)
+    assert np.abs(tame - bold).max() > 0.1
