@@ -44,8 +44,8 @@ class GanConfig:
     ``critic_width``: channels of the discriminator. ``ema``: decay of the averaged generator. ``r1``: weight
     of the lazy slope penalties, taken every ``r1_every`` steps. ``anchor``: weight of a nat of the first
     stage's loss, which goes on beside the critic's answers. ``head_start``: steps in which the critic learns
-    alone. ``daring``: what the finished generator's chances are multiplied with, and ``daring_copies`` those
-    of beats that come back; less than 1 keeps nearer to what is expected.
+    alone. ``daring``: what chances are multiplied with when composing, and ``daring_copies`` those of beats
+    that come back; less than 1 keeps nearer to what is expected.
     """
 
     critic_width: int = 128

@@ -142,7 +142,8 @@ class Networks:
         self.decoder = Decoder(v.width, v.blocks, velocity=velocity, name="decoder")
         zeros = np.zeros((1, BEATS, CELLS), np.uint8)
         self.decoder(self.encoder(encoder_input(zeros, zeros.astype(np.float32)))[0])
-        self.composer = Composer(v.composer, v.hidden, v.codes, root, name="composer")
+        daring = config.gan.daring_copies, config.gan.daring
+        self.composer = Composer(v.composer, v.hidden, v.codes, root, daring, name="composer")
         self.composer.build()
 
     def named(self) -> dict[str, Any]:
