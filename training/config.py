@@ -45,7 +45,9 @@ class GanConfig:
     of the lazy slope penalties, taken every ``r1_every`` steps. ``anchor``: weight of a nat of the first
     stage's loss, which goes on beside the critic's answers. ``head_start``: steps in which the critic learns
     alone. ``daring``: what chances are multiplied with when composing, and ``daring_copies`` those of beats
-    that come back; less than 1 keeps nearer to what is expected.
+    that come back; less than 1 keeps nearer to what is expected. ``share``: how much of the finished
+    generator's weights is from this stage; the rest is from the first, for the mean of weights before and
+    after can be better than either (Wortsman et al. 2022).
     """
 
     critic_width: int = 128
@@ -60,6 +62,7 @@ class GanConfig:
     anchor: float = 0.1
     daring: float = 1.0
     daring_copies: float = 1.0
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

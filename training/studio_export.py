@@ -54,7 +54,7 @@ class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
 
 
 def load_generator(run: Path, dtype: str = "float64") -> StudioGenerator:
-    """The run's best averaged generator, weights rounded to float16, thresholds calibrated.
+    """The run's best averaged generator in its share with the first stage's, rounded to float16, calibrated.
 
     ``dtype``: what it computes in. The thresholds come from fixed latents and the training set's amounts,
     which the checkpoint carries, so two loads of one run are the same network.
@@ -66,10 +66,15 @@ def load_generator(run: Path, dtype: str = "float64") -> StudioGenerator:
         velocity = any(name.startswith("decoder/") and "velocities" in name for name in arrays)
     root = np.asarray(state["root"], np.float16).astype(np.float32)
     model = StudioGenerator(config, root, velocity=velocity, name="generator", dtype=dtype)
+    first = best.with_name("vae-best.npz")
     for part in ("composer", "decoder"):
-        load_variables(best, named(f"average_{part}", getattr(model, part).variables))
-    for variable in model.variables:
-        variable.assign(np.asarray(variable).astype(np.float16))
+        variables = getattr(model, part).variables
+        load_variables(first, named(part, variables))
+        before = [np.asarray(variable) for variable in variables]
+        load_variables(best, named(f"average_{part}", variables))
+        for variable, old in zip(variables, before, strict=True):
+            mean = old + config.gan.share * (np.asarray(variable) - old)
+            variable.assign(mean.astype(np.float16))
     model.composer.make_whole(REACH)
     latents = np.random.default_rng(CALIBRATION_SEED).standard_normal(
         (CALIBRATION_LATENTS, LATENT), np.float32
