@@ -65,6 +65,7 @@ class Trained:
 def read_run(folder: Path) -> Trained:
     """The network of a run folder with its config, revision, data hash and best validation metrics."""
     from training import networks
+    from training.config import published
 
     try:
         config = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
@@ -76,7 +77,7 @@ def read_run(folder: Path) -> Trained:
         raise ExportError(f"{folder} is not a finished run: {error!r}") from error
     metrics = best_validation(folder / "metrics.jsonl")
     protocol = "best checkpoint by score on the validation split, as logged in training"
-    return Trained(network, convention, config, revision, data, protocol, metrics)
+    return Trained(network, convention, published(config), revision, data, protocol, metrics)
 
 
 def best_validation(path: Path) -> dict[str, float]:

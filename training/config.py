@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -117,6 +118,23 @@ def load(path: str | Path) -> Config:
 def parse(table: dict[str, Any], where: str = "config") -> Config:
     """A table as TOML gives it to a checked :class:`Config`."""
     return _build(Config, table, where)
+
+
+def published(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's configuration or facts for others to read: of paths of this machine only the end is kept."""
+    return {key: _shortened(key, value) for key, value in table.items()}
+
+
+def _shortened(key: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return published(value)
+    if key in _PATHS and isinstance(value, str):
+        return "/".join(Path(value).parts[-_PATHS[key] :])
+    return value
+
+
+_PATHS = {"data": 1, "init_from": 1, "from": 3}
+"""Keys of paths, and how many of their parts are kept."""
 
 
 def _build(kind: type[Table], table: dict[str, Any], where: str) -> Table:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pianogan_bgm.files import write_atomically
+from training.config import published
 from training.runs import read_meta
 
 KEPT = ("encoder", "decoder", "composer")
@@ -32,7 +33,8 @@ def keep(run: Path, folder: Path) -> None:
         step = read_meta(arrays)["step"]
         names = [name for name in arrays.files if name.partition("/")[0] in KEPT]
         weights = {name: arrays[name].astype(np.float16) for name in names}
-    origin = {"run": json.loads((run / "run.json").read_text(encoding="utf-8")), "step": step}
+    facts = published(json.loads((run / "run.json").read_text(encoding="utf-8")))
+    origin = {"run": facts, "step": step}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **weights)
     write_atomically(folder / "checkpoints" / path.name, buffer.getvalue())

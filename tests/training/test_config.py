@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.config import Config, InvalidConfig, load, parse
+from training.config import Config, InvalidConfig, load, parse, published
 
 GOOD = {"name": "tiny", "network": "studio", "data": "data/tiny"}
 
@@ -55,3 +55,11 @@ def test_a_file_that_is_no_toml_is_refused_by_name(tmp_path: Path) -> None:
         load(path)
     with pytest.raises(InvalidConfig, match=r"absent\.toml"):
         load(tmp_path / "absent.toml")
+
+
+def test_what_is_published_of_a_run_names_no_folder_of_the_machine() -> None:
+    table = {"name": "x", "data": "/home/me/data/open", "init_from": None, "gan": {"steps": 3}}
+    assert published(table) == {"name": "x", "data": "open", "init_from": None, "gan": {"steps": 3}}
+    facts = {"data": {"name": "open"}, "vae_init": {"from": "/a/b/run/checkpoints/best.npz"}}
+    assert published(facts)["vae_init"] == {"from": "run/checkpoints/best.npz"}
+    assert published(facts)["data"] == {"name": "open"}

@@ -103,6 +103,9 @@ def test_what_is_kept_of_a_run_is_enough_to_start_another(bench: Bench, tmp_path
     still = STUDIO.replace("steps = 8", "steps = 0").replace("steps = 5", "steps = 0")
     config.write_text(f'init_from = "{(tmp_path / "kept").as_posix()}"\n{still}', encoding="utf-8")
     assert bench.train(tmp_path / "next", config=config) == 0
+    assert keep([str(tmp_path / "next"), "-o", str(tmp_path / "again")]) == 0
+    origin = json.loads((tmp_path / "again" / "origin.json").read_text(encoding="utf-8"))
+    assert origin["run"]["vae_init"]["from"] == "kept/checkpoints/vae-best.npz"
     first, second = (
         weights(run / "checkpoints" / "vae-best.npz") for run in (bench.whole, tmp_path / "next")
     )
