@@ -29,6 +29,7 @@ from training.composer import (
 from training.studio import BEATS
 
 STATES: Final = ("codes", "memory", "back", "keys", "values", "heard")
+"""What goes from beat to beat; ``heard`` are the codes of all beats so far."""
 PLAN: Final = ("settings", "chances", "lots", "taste")
 MADE: Final = "made"
 _DOUBLE: Final = TensorProto.DOUBLE
@@ -64,7 +65,7 @@ class Writer:
 
 
 def loop(composer: Composer) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """Nodes that make ``made``, codes ``(75, n, codes)``, of the states and the plan; and their constants.
+    """Nodes that make ``made``, codes ``(n, 75, codes)``, of the states and the plan; and their constants.
 
     The composer must have been made whole.
     """
@@ -72,7 +73,7 @@ def loop(composer: Composer) -> tuple[list[onnx.NodeProto], list[onnx.TensorProt
     spots = np.eye(BEATS)
     fixed = [outer.constant(x) for x in (composer.lag_rows(), spots[:, None], spots[:, :, None])]
     body = _body(composer, outer)
-    last = [f"last/{name}" for name in STATES]
+    last = [f"last/{name}" for name in STATES[:-1]]
     scan = helper.make_node(
         "Scan",
         [*STATES, "settings", "chances", "lots", *fixed],
@@ -90,13 +91,12 @@ def _body(composer: Composer, outer: Writer) -> onnx.GraphProto:
         outer,
         write("Add", write("MatMul", "beat/codes", _weights(outer, composer.entry)), "beat/setting"),
     )
-    assert composer.whole_gates is not None
-    assert composer.whole_memory is not None
-    gates = write("Add", _whole(write, outer, composer.whole_gates, x), _weights(outer, composer.gates_bias))
+    whole = composer.whole
+    gates = write("Add", _whole(write, outer, whole["gates"], x), _weights(outer, composer.gates_bias))
     memory = _gate(write, gates, composer.width, outer)
     parts = composer.parts()
     sizes = outer.constant(np.diff([0, *parts, parts[-1] + composer.hidden]), np.int64)
-    products = _whole(write, outer, composer.whole_memory, memory)
+    products = _whole(write, outer, whole["memory"], memory)
     back, asks, key, said = write.several(4, "Split", products, sizes, axis=-1)
     recalled, copied = _recall(write, outer, asks)
     out = _say(write, outer, composer, said, recalled)
@@ -120,9 +120,7 @@ def _body(composer: Composer, outer: Writer) -> onnx.GraphProto:
         _port("beat/spot", (1, BEATS)),
         _port("beat/spot down", (BEATS, 1)),
     ]
-    made = write("Identity", codes)
     outputs = [_port(name, ("n", *shape)) for name, shape in zip(results, shapes, strict=True)]
-    outputs.append(_port(made, ("n", composer.codes)))
     return helper.make_graph(write.nodes, "beat", inputs, outputs)
 
 
@@ -157,12 +155,12 @@ def _recall(write: Writer, outer: Writer, asks: str) -> tuple[str, str]:
 
 def _say(write: Writer, outer: Writer, composer: Composer, said: str, recalled: str) -> str:
     """All that is said of the ideas, ``(n, ideas (1 + 2 codes))``."""
-    assert composer.whole_say is not None
     recalled = write("MatMul", recalled, _weights(outer, np.asarray(composer.say1)[composer.width :]))
     u = _leaky(write, outer, write("Add", write("Add", said, recalled), "taste"))
-    u = _leaky(write, outer, _whole(write, outer, composer.whole_say[0], u))
-    _, bias = composer.ideas_weights()
-    return write("Add", _whole(write, outer, composer.whole_say[1], u), _weights(outer, bias))
+    u = _leaky(write, outer, _whole(write, outer, composer.whole["say2"], u))
+    return write(
+        "Add", _whole(write, outer, composer.whole["ideas"], u), _weights(outer, composer.ideas_bias())
+    )
 
 
 def _drawn(write: Writer, outer: Writer, composer: Composer, out: str, copied: str) -> tuple[str, str]:

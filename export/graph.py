@@ -60,7 +60,7 @@ def _around_the_loop(network: Any, latents: Any) -> onnx.ModelProto:
     from export import beats
     from training.studio import BEATS
 
-    codes = tf.TensorSpec((BEATS, None, network.composer.codes), tf.float64, name="codes")
+    codes = tf.TensorSpec((None, BEATS, network.composer.codes), tf.float64, name="codes")
     first = onnx.compose.add_prefix(_converted(network.before, latents), "before/")
     last = onnx.compose.add_prefix(_converted(network.after, codes), "after/")
     for port, name in zip(list(first.graph.output), (*beats.PLAN, *beats.STATES), strict=True):

@@ -20,6 +20,7 @@ fixed random waves. Over seeds they are as good as independent; between near lat
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import keras
@@ -28,6 +29,7 @@ import numpy.typing as npt
 from keras import ops
 
 from training.attributes import Scores
+from training.config import Config
 from training.layers import leaky
 from training.studio import BEATS, LATENT
 
@@ -71,11 +73,17 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         self.width, self.hidden, self.codes = width, hidden, codes
         self.root = np.eye(LATENT, dtype=np.float32) if root is None else root
         self.daring = np.repeat(daring, (COPIES, IDEAS - COPIES))
-        self.whole_gates: WholeProduct | None = None
-        self.whole_memory: WholeProduct | None = None
-        self.whole_say: tuple[WholeProduct, WholeProduct] | None = None
+        self.whole: dict[str, WholeProduct] = {}
         self.map1 = keras.layers.Dense(STYLE, name="map1", dtype=self.dtype_policy)
         self.map2 = keras.layers.Dense(STYLE, name="map2", dtype=self.dtype_policy)
+
+    @classmethod
+    def of(cls, config: Config, root: Any, **kwargs: Any) -> Composer:
+        """Built as a run's configuration says."""
+        v, daring = config.vae, (config.gan.daring_copies, config.gan.daring)
+        composer = cls(v.composer, v.hidden, v.codes, root, daring, name="composer", **kwargs)
+        composer.build()
+        return composer
 
     def build(self, shape: Any = None) -> None:
         """Make every weight."""
@@ -123,10 +131,11 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         style = self.style(scores)
         before = ops.pad(codes[:, :-1], ((0, 0), (1, 0), (0, 0)))
         x = leaky(ops.matmul(before, self.entry) + self._setting(style))
-        memory = self._remember(ops.matmul(x, self.gates) + self.gates_bias)
-        _, asks, keys, said = ops.split(ops.matmul(memory, self.from_memory_weights()), self.parts(), axis=-1)
-        recalled, copied = self._recall_all(asks, keys, ops.matmul(codes, self.values), codes)
-        return self._say(said, recalled, copied, self._taste(style)[:, None])
+        products, bias = self._products(), self.ideas_bias()
+        memory = self._remember(products["gates"](x) + self.gates_bias)
+        _, asks, keys, said = ops.split(products["memory"](memory), self.parts(), axis=-1)
+        brought = self._recall_all(asks, keys, ops.matmul(codes, self.values), codes)
+        return self._say(said, brought, self._taste(style)[:, None], products, bias)
 
     def surprise(self, codes: Any, scores: Any) -> Any:
         """``-log p(codes)`` of each beat given those before it, in nats, without ``log(2 pi) / 2`` a code.
@@ -142,13 +151,15 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         """Latents ``(n, 14)`` to codes ``(n, 75, codes)``."""
         settings, chances, lots, taste = self.plan(latent)
         lags, spots = self.lag_rows(), ops.convert_to_tensor(np.eye(BEATS, dtype=self.compute_dtype))
+        products, bias = self.whole or self._products(), self.ideas_bias()
 
         def beat(now: Any, carry: Any) -> Any:
             codes, memory, back, keys, values, made = carry
             x = leaky(ops.matmul(codes, self._cast(self.entry)) + settings[now])
-            memory = self._gate(self._to_gates(x) + self._cast(self.gates_bias), back, memory)
-            back, asks, key, said = ops.split(self._from_memory(memory), self.parts(), axis=-1)
-            odds, means, spreads = self._say(said, *self._recall(asks, keys, values, made, lags[now]), taste)
+            memory = self._gate(products["gates"](x) + self._cast(self.gates_bias), back, memory)
+            back, asks, key, said = ops.split(products["memory"](memory), self.parts(), axis=-1)
+            brought = self._recall(asks, keys, values, made, lags[now])
+            odds, means, spreads = self._say(said, brought, taste, products, bias)
             chosen = ops.one_hot(ops.argmax(odds + lots[now], axis=-1), IDEAS, dtype=means.dtype)[:, :, None]
             mean, spread = ops.sum(chosen * means, axis=1), ops.sum(chosen * spreads, axis=1)
             daring = ops.sum(chosen * self._cast(self.daring)[:, None], axis=1)
@@ -192,33 +203,43 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         said = self.say1[: self.width]
         return ops.concatenate([self.again, *asks, self.keys, self.copy_keys, said], axis=-1)
 
-    def ideas_weights(self) -> tuple[Any, Any]:
-        """Weights ``(hidden, ideas (1 + 2 codes))`` and bias of what is said of ideas: odds, then the rest.
+    def ideas_weights(self) -> Any:
+        """Weights ``(hidden, ideas (1 + 2 codes))`` of what is said of ideas: odds, then means and spreads.
 
         A copy's mean is only what it differs from the beat that is copied.
         """
-        base, bias = ops.tile(self.say3, (1, IDEAS)), ops.tile(self.say_bias, (IDEAS,))
+        return self._of_ideas(self.weigh, self.say3, self.differ)
+
+    def ideas_bias(self) -> Any:
+        """The bias that belongs to :meth:`ideas_weights`, ``(ideas (1 + 2 codes),)``."""
+        return self._cast(self._of_ideas(self.weigh_bias, self.say_bias, self.differ_bias))
+
+    def _of_ideas(self, weigh: Any, base: Any, differ: Any) -> Any:
         own = np.repeat([[0.0, 1.0]] * COPIES + [[1.0, 1.0]] * (IDEAS - COPIES), self.codes)
-        weights = ops.concatenate([self.weigh, own * base + self.differ], axis=-1)
-        return weights, ops.concatenate([self.weigh_bias, own * bias + self.differ_bias], axis=-1)
+        return ops.concatenate([weigh, own * ops.concatenate([base] * IDEAS, axis=-1) + differ], axis=-1)
 
     def make_whole(self, reach: float) -> None:
         """From now on compose with the large products in whole numbers (:class:`WholeProduct`).
 
         ``reach``: the greatest magnitude at a beat's entry that is told from greater ones.
         """
-        self.whole_gates = WholeProduct(np.asarray(self.gates), reach)
-        self.whole_memory = WholeProduct(np.asarray(self.from_memory_weights()), 1.0)
-        ideas, _ = self.ideas_weights()
-        self.whole_say = WholeProduct(np.asarray(self.say2), reach), WholeProduct(np.asarray(ideas), reach)
+        reaches = {"memory": 1.0}
+        self.whole = {
+            name: WholeProduct(np.asarray(weights), reaches.get(name, reach))
+            for name, weights in self._large_weights().items()
+        }
 
-    def _to_gates(self, x: Any) -> Any:
-        return ops.matmul(x, self._cast(self.gates)) if self.whole_gates is None else self.whole_gates(x)
+    def _products(self) -> dict[str, Callable[[Any], Any]]:
+        """The large products in floating point, by the names that :attr:`whole` has them by."""
+        return {name: _times(self._cast(weights)) for name, weights in self._large_weights().items()}
 
-    def _from_memory(self, memory: Any) -> Any:
-        if self.whole_memory is None:
-            return ops.matmul(memory, self._cast(self.from_memory_weights()))
-        return self.whole_memory(memory)
+    def _large_weights(self) -> dict[str, Any]:
+        return {
+            "gates": self.gates,
+            "memory": self.from_memory_weights(),
+            "say2": self.say2,
+            "ideas": self.ideas_weights(),
+        }
 
     def _cast(self, weight: Any) -> Any:
         return ops.cast(weight, self.compute_dtype)
@@ -274,12 +295,16 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         copied = ops.matmul(ops.reshape(weights[:, HEADS:], (-1, COPIES, BEATS)), made)
         return ops.reshape(recalled, (-1, RECALL)), copied
 
-    def _say(self, said: Any, recalled: Any, copied: Any, taste: Any) -> tuple[Any, Any, Any]:
-        """Log-odds, means and log-deviations of the ideas; ``said``, ``(…, hidden)``: from the memory."""
+    def _say(
+        self, said: Any, brought: tuple[Any, Any], taste: Any, products: Mapping[str, Any], bias: Any
+    ) -> tuple[Any, Any, Any]:
+        """Log-odds, means and log-deviations of the ideas.
+
+        ``said``, ``(…, hidden)``: from the memory. ``brought``: what is recalled and what is copied.
+        """
+        recalled, copied = brought
         u = leaky(said + ops.matmul(recalled, self._cast(self.say1)[self.width :]) + taste)
-        u = leaky(self._product(0, u))
-        _, bias = self.ideas_weights()
-        out = self._product(1, u) + self._cast(bias)
+        out = products["ideas"](leaky(products["say2"](u))) + bias
         about = ops.reshape(out[..., IDEAS:], (-1, *out.shape[1:-1], IDEAS, 2 * self.codes))
         new = ops.zeros_like(about[..., COPIES:, : self.codes])
         means = about[..., : self.codes] + ops.concatenate([copied, new], axis=-2)
@@ -287,12 +312,6 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         # a smooth limit, so that gradients never stop
         spreads = low + (high - low) * ops.sigmoid(about[..., self.codes :] + SPREAD_OFFSET)
         return out[..., :IDEAS], means, spreads
-
-    def _product(self, which: int, u: Any) -> Any:
-        """The last two products of what is said, in whole numbers where the composer is made whole."""
-        if self.whole_say is not None:
-            return self.whole_say[which](u)
-        return ops.matmul(u, self._cast((self.say2, self.ideas_weights()[0])[which]))
 
     def _chances(self, latent: Any) -> tuple[Any, Any]:
         """Chances ``(n, 75, codes)``, standard normal, and lots ``(n, 75, ideas)``, Gumbel, from latents.
@@ -309,6 +328,10 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         chances = ops.concatenate([radius * ops.sin(angle + quarter), radius * ops.sin(angle)], axis=-1)
         lots = -ops.log(-ops.log(_share(turns[:, end:])))
         return ops.reshape(chances, (-1, BEATS, self.codes)), ops.reshape(lots, (-1, BEATS, IDEAS))
+
+
+def _times(weights: Any) -> Callable[[Any], Any]:
+    return lambda x: ops.matmul(x, weights)
 
 
 def _share(turns: Any) -> Any:

@@ -41,7 +41,7 @@ def longest_alike(cells: Cells) -> Ints:
     longest = np.zeros(count, dtype=np.int64)
     for lag in LAGS:
         now, then = struck[:, :, lag:], struck[:, :, :-lag]
-        both, either = ((now & then).sum(axis=(1, 3)), (now | then).sum(axis=(1, 3)))
+        both, either = (notes.sum(axis=(1, 3)) for notes in (now & then, now | then))
         run = np.zeros(count, dtype=np.int64)
         for alike in ((both >= ALIKE * either) & (either > 0)).T:
             run = np.where(alike, run + 1, 0)

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import keras
 import numpy as np
-from keras import ops
 
 from training.calibrate import Amounts, calibrated
 from training.composer import Composer
@@ -27,9 +26,8 @@ class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
 
     def __init__(self, config: Config, root: Any, *, velocity: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        dtype, v, daring = self.dtype_policy, config.vae, (config.gan.daring_copies, config.gan.daring)
-        self.composer = Composer(v.composer, v.hidden, v.codes, root, daring, name="composer", dtype=dtype)
-        self.composer.build()
+        dtype, v = self.dtype_policy, config.vae
+        self.composer = Composer.of(config, root, dtype=dtype)
         self.decoder = Decoder(v.width, v.blocks, velocity=velocity, name="decoder", dtype=dtype)
         self.decision = Decision(dtype=dtype)
         # not through self: weights keep the names they have in a run
@@ -37,7 +35,7 @@ class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
 
     def call(self, latent: Any) -> Any:
         """``(n, 14)`` float32, standard normal, to codec values."""
-        return self._draw(self.composer(latent))
+        return self.after(self.composer(latent))
 
     def before(self, latent: Any) -> Any:
         """What the loop over the beats begins with: its plan, then its states (:mod:`export.beats`)."""
@@ -45,10 +43,7 @@ class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
         return (*self.composer.plan(latent), *states)
 
     def after(self, codes: Any) -> Any:
-        """Codes as the loop makes them, ``(75, n, codes)``, to codec values."""
-        return self._draw(ops.transpose(codes, (1, 0, 2)))
-
-    def _draw(self, codes: Any) -> Any:
+        """Codes as the loop makes them, ``(n, 75, codes)``, to codec values."""
         _, odds, velocities = self.decoder(codes)
         return self.decision(odds, velocities)
 

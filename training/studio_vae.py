@@ -142,9 +142,7 @@ class Networks:
         self.decoder = Decoder(v.width, v.blocks, velocity=velocity, name="decoder")
         zeros = np.zeros((1, BEATS, CELLS), np.uint8)
         self.decoder(self.encoder(encoder_input(zeros, zeros.astype(np.float32)))[0])
-        daring = config.gan.daring_copies, config.gan.daring
-        self.composer = Composer(v.composer, v.hidden, v.codes, root, daring, name="composer")
-        self.composer.build()
+        self.composer = Composer.of(config, root)
 
     def named(self) -> dict[str, Any]:
         """Variables by unique name."""
