@@ -15,6 +15,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from training.composer import (
+    BLURRED,
+    CLEAR,
     COPIES,
     DEVIATIONS,
     HEAD_SIZE,
@@ -28,9 +30,9 @@ from training.composer import (
 )
 from training.studio import BEATS
 
-STATES: Final = ("codes", "memory", "back", "keys", "values", "heard")
-"""What goes from beat to beat; ``heard`` are the codes of all beats so far."""
-PLAN: Final = ("settings", "chances", "lots", "taste")
+STATES: Final = ("heard", "memory", "back", "keys", "values", "so far")
+"""What goes from beat to beat; ``so far`` are the codes of all beats made."""
+PLAN: Final = ("settings", "chances", "blurs", "lots", "taste")
 MADE: Final = "made"
 _DOUBLE: Final = TensorProto.DOUBLE
 
@@ -76,10 +78,10 @@ def loop(composer: Composer) -> tuple[list[onnx.NodeProto], list[onnx.TensorProt
     last = [f"last/{name}" for name in STATES[:-1]]
     scan = helper.make_node(
         "Scan",
-        [*STATES, "settings", "chances", "lots", *fixed],
+        [*STATES, *PLAN[:-1], *fixed],
         [*last, MADE],
         body=body,
-        num_scan_inputs=6,
+        num_scan_inputs=len(PLAN) - 1 + len(fixed),
     )
     return [*outer.nodes, scan], outer.constants
 
@@ -89,7 +91,7 @@ def _body(composer: Composer, outer: Writer) -> onnx.GraphProto:
     x = _leaky(
         write,
         outer,
-        write("Add", write("MatMul", "beat/codes", _weights(outer, composer.entry)), "beat/setting"),
+        write("Add", write("MatMul", "beat/heard", _weights(outer, composer.entry)), "beat/setting"),
     )
     whole = composer.whole
     gates = write("Add", _whole(write, outer, whole["gates"], x), _weights(outer, composer.gates_bias))
@@ -102,19 +104,21 @@ def _body(composer: Composer, outer: Writer) -> onnx.GraphProto:
     out = _say(write, outer, composer, said, recalled)
     mean, deviation = _drawn(write, outer, composer, out, copied)
     codes = write("Add", mean, write("Mul", deviation, "beat/chance"))
+    heard = write("Add", codes, "beat/blur")
     key = write("Reshape", key, outer.constant([-1, HEADS + COPIES, HEAD_SIZE, 1], np.int64))
     keys = write("Add", "beat/keys", write("MatMul", key, "beat/spot"))
-    value = write("MatMul", codes, _weights(outer, composer.values))
+    value = write("MatMul", heard, _weights(outer, composer.values))
     value = write("Reshape", value, outer.constant([-1, HEADS, HEAD_SIZE, 1], np.int64))
     values = write("Add", "beat/values", write("MatMul", value, "beat/spot"))
     row = write("Unsqueeze", codes, outer.constant([1], np.int64))
-    heard = write("Add", "beat/heard", write("MatMul", "beat/spot down", row))
-    results = [codes, memory, back, keys, values, heard]
+    made = write("Add", "beat/so far", write("MatMul", "beat/spot down", row))
+    results = [heard, memory, back, keys, values, made]
     shapes = composer.carried()
     inputs = [
         *(_port(f"beat/{name}", ("n", *shape)) for name, shape in zip(STATES, shapes, strict=True)),
         _port("beat/setting", ("n", composer.hidden)),
         _port("beat/chance", ("n", composer.codes)),
+        _port("beat/blur", ("n", composer.codes)),
         _port("beat/lot", ("n", IDEAS)),
         _port("beat/lag", (HEADS + COPIES, BEATS)),
         _port("beat/spot", (1, BEATS)),
@@ -149,7 +153,7 @@ def _recall(write: Writer, outer: Writer, asks: str) -> tuple[str, str]:
     recalls = write("Reshape", recalls, outer.constant([-1, HEADS, BEATS, 1], np.int64))
     recalled = write("MatMul", "beat/values", recalls)
     copies = write("Reshape", copies, outer.constant([-1, COPIES, BEATS], np.int64))
-    copied = write("MatMul", copies, "beat/heard")
+    copied = write("MatMul", copies, "beat/so far")
     return write("Reshape", recalled, outer.constant([-1, RECALL], np.int64)), copied
 
 
@@ -168,11 +172,12 @@ def _drawn(write: Writer, outer: Writer, composer: Composer, out: str, copied: s
     sizes = outer.constant([IDEAS, 2 * IDEAS * composer.codes], np.int64)
     odds, about = write.several(2, "Split", out, sizes, axis=-1)
     idea = write("ArgMax", write("Add", odds, "beat/lot"), axis=-1, keepdims=0)
-    # for each idea, side by side: which it is, which copy it is, its daring
-    table = np.concatenate([np.eye(IDEAS), np.eye(IDEAS, COPIES), composer.daring[:, None]], axis=1)
+    # for each idea, side by side: which it is, which copy it is, the blur in it
+    blur = BLURRED[:, None] * np.asarray(composer.blur)
+    table = np.concatenate([np.eye(IDEAS), np.eye(IDEAS, COPIES), blur], axis=1)
     row = write("Gather", outer.constant(table[:, None]), idea, axis=0)
-    sizes = outer.constant([IDEAS, COPIES, 1], np.int64)
-    chosen, copy, daring = write.several(3, "Split", row, sizes, axis=-1)
+    sizes = outer.constant([IDEAS, COPIES, composer.codes], np.int64)
+    chosen, copy, blurred = write.several(3, "Split", row, sizes, axis=-1)
     about = write("Reshape", about, outer.constant([-1, IDEAS, 2 * composer.codes], np.int64))
     halves = outer.constant([composer.codes, composer.codes], np.int64)
     mean, spread = write.several(2, "Split", write("MatMul", chosen, about), halves, axis=-1)
@@ -180,7 +185,9 @@ def _drawn(write: Writer, outer: Writer, composer: Composer, out: str, copied: s
     low, high = DEVIATIONS
     share = write("Sigmoid", write("Add", spread, outer.constant(SPREAD_OFFSET)))
     spread = write("Add", write("Mul", share, outer.constant(high - low)), outer.constant(low))
-    deviation = write("Mul", daring, write("Exp", spread))
+    variance = write("Sub", write("Exp", write("Mul", spread, outer.constant(2.0))), blurred)
+    deviation = write("Sqrt", write("Max", variance, outer.constant(CLEAR)))
+    deviation = write("Mul", deviation, outer.constant(composer.daring))
     flat = outer.constant([-1, composer.codes], np.int64)
     return write("Reshape", mean, flat), write("Reshape", deviation, flat)
 

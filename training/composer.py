@@ -14,6 +14,11 @@ autoencoder (Chung et al. 2015). Music either goes on or comes back, and what li
 first ideas are copies: their means begin at the codes of an earlier beat, which a head of attention points to
 (as Vinyals et al. 2015 point to inputs).
 
+The encoder blurs codes: what it says of a beat is a mean and a deviation, and the composer learns from codes
+drawn with them, so part of what its ideas deviate by is not music but blur. Composing takes that part away
+from what is played, and adds it to what the composer hears of what it has played, for it has learnt to listen
+to nothing else. So copies are clean, however many copies of copies there are.
+
 Nothing is drawn: chances, standard normal, and lots, from a Gumbel distribution, come from the latent through
 fixed random waves. Over seeds they are as good as independent; between near latents they change little.
 """
@@ -49,6 +54,10 @@ SPREAD_OFFSET: Final = float(np.log(-DEVIATIONS[0] / DEVIATIONS[1]))
 WHOLE: Final = 63
 """Greatest magnitude of a whole number that is multiplied: seven bits, for which every processor's quick
 products of whole numbers are exact."""
+BLURRED: Final = np.repeat([2.0, 1.0], (COPIES, IDEAS - COPIES))
+"""How often the codes' blur is in each idea's deviation: a copy has that of the beat it was learnt from, too."""
+CLEAR: Final = 1e-6
+"""The least variance that is left of an idea."""
 _FAR: Final = -1e4
 
 
@@ -56,8 +65,8 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     """Codes from latents, and the mean and deviation of codes that are given.
 
     ``width``: of the memory. ``codes``: numbers a beat. ``root``: float32 ``(14, 14)``, from latents to
-    scores (:mod:`training.attributes`). ``daring``: what the chances of copies and of other ideas are
-    multiplied with when composing.
+    scores (:mod:`training.attributes`). ``daring``: what chances are multiplied with when composing.
+    ``blur``: what the blur of that which the composer hears of itself is multiplied with.
     """
 
     def __init__(
@@ -66,13 +75,14 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         hidden: int,
         codes: int,
         root: Scores | None = None,
-        daring: tuple[float, float] = (1.0, 1.0),
+        daring: float = 1.0,
+        blur: float = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.width, self.hidden, self.codes = width, hidden, codes
         self.root = np.eye(LATENT, dtype=np.float32) if root is None else root
-        self.daring = np.repeat(daring, (COPIES, IDEAS - COPIES))
+        self.daring, self.hears = daring, blur
         self.whole: dict[str, WholeProduct] = {}
         self.map1 = keras.layers.Dense(STYLE, name="map1", dtype=self.dtype_policy)
         self.map2 = keras.layers.Dense(STYLE, name="map2", dtype=self.dtype_policy)
@@ -80,8 +90,8 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     @classmethod
     def of(cls, config: Config, root: Any, **kwargs: Any) -> Composer:
         """Built as a run's configuration says."""
-        v, daring = config.vae, (config.gan.daring_copies, config.gan.daring)
-        composer = cls(v.composer, v.hidden, v.codes, root, daring, name="composer", **kwargs)
+        v, g = config.vae, config.gan
+        composer = cls(v.composer, v.hidden, v.codes, root, g.daring, g.blur, name="composer", **kwargs)
         composer.build()
         return composer
 
@@ -113,10 +123,14 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         self.differ_bias = self._weight("differ_bias", (IDEAS * 2 * c,), "zeros")
         self.weigh = self._weight("weigh", (h, IDEAS), "zeros")
         self.weigh_bias = self._weight("weigh_bias", (IDEAS,), "zeros")
+        # measured, not trained: the mean variance that the encoder gives each code
+        self.blur = self._weight("blur", (c,), "zeros", trainable=False)
         self.built = True
 
-    def _weight(self, name: str, shape: tuple[int, ...], initializer: Any = "glorot_uniform") -> Any:
-        return self.add_weight(name=name, shape=shape, initializer=initializer)
+    def _weight(
+        self, name: str, shape: tuple[int, ...], initializer: Any = "glorot_uniform", **options: Any
+    ) -> Any:
+        return self.add_weight(name=name, shape=shape, initializer=initializer, **options)
 
     def style(self, scores: Any) -> Any:
         """Scores ``(n, 14)`` to the style that every beat is composed in, ``(n, 96)``."""
@@ -149,41 +163,45 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
 
     def call(self, latent: Any) -> Any:
         """Latents ``(n, 14)`` to codes ``(n, 75, codes)``."""
-        settings, chances, lots, taste = self.plan(latent)
+        settings, chances, blurs, lots, taste = self.plan(latent)
         lags, spots = self.lag_rows(), ops.convert_to_tensor(np.eye(BEATS, dtype=self.compute_dtype))
-        products, bias = self.whole or self._products(), self.ideas_bias()
+        products, bias, blur = self.whole or self._products(), self.ideas_bias(), self._cast(self.blur)
 
         def beat(now: Any, carry: Any) -> Any:
-            codes, memory, back, keys, values, made = carry
-            x = leaky(ops.matmul(codes, self._cast(self.entry)) + settings[now])
+            heard, memory, back, keys, values, made = carry
+            x = leaky(ops.matmul(heard, self._cast(self.entry)) + settings[now])
             memory = self._gate(products["gates"](x) + self._cast(self.gates_bias), back, memory)
             back, asks, key, said = ops.split(products["memory"](memory), self.parts(), axis=-1)
             brought = self._recall(asks, keys, values, made, lags[now])
             odds, means, spreads = self._say(said, brought, taste, products, bias)
             chosen = ops.one_hot(ops.argmax(odds + lots[now], axis=-1), IDEAS, dtype=means.dtype)[:, :, None]
             mean, spread = ops.sum(chosen * means, axis=1), ops.sum(chosen * spreads, axis=1)
-            daring = ops.sum(chosen * self._cast(self.daring)[:, None], axis=1)
-            codes = mean + daring * ops.exp(spread) * chances[now]
+            blurred = ops.sum(chosen * self._cast(BLURRED)[:, None], axis=1)
+            codes = mean + self.daring * unblurred(spread, blurred * blur) * chances[now]
+            heard = codes + blurs[now]
             spot = spots[now]
             keys = keys + ops.reshape(key, (-1, HEADS + COPIES, HEAD_SIZE, 1)) * spot
-            value = ops.reshape(ops.matmul(codes, self._cast(self.values)), (-1, HEADS, HEAD_SIZE, 1))
+            value = ops.reshape(ops.matmul(heard, self._cast(self.values)), (-1, HEADS, HEAD_SIZE, 1))
             values = values + value * spot
-            return codes, memory, back, keys, values, made + spot[None, :, None] * codes[:, None]
+            return heard, memory, back, keys, values, made + spot[None, :, None] * codes[:, None]
 
         begin = [self.blank(latent, *shape) for shape in self.carried()]
         *_, made = ops.fori_loop(0, BEATS, beat, tuple(begin))
         return made
 
-    def plan(self, latent: Any) -> tuple[Any, Any, Any, Any]:
-        """Known before the first beat: settings, chances and lots, each ``(75, n, …)``, and taste."""
+    def plan(self, latent: Any) -> tuple[Any, Any, Any, Any, Any]:
+        """Known before the first beat: settings, chances, blurs and lots, ``(75, n, …)``, and taste."""
         latent = ops.cast(latent, self.compute_dtype)
         style = self.style(ops.matmul(latent, ops.cast(self.root, self.compute_dtype)))
         settings = ops.transpose(self._setting(style), (1, 0, 2))
         chances, lots = (ops.transpose(x, (1, 0, 2)) for x in self._chances(latent))
-        return settings, chances, lots, self._taste(style)
+        # the chances of another code and beat, which are unrelated to those of this one
+        blurs = ops.roll(ops.roll(chances, self.codes // 2, axis=2), BEATS // 2, axis=0)
+        blurs = self.hears * ops.sqrt(self._cast(self.blur)) * blurs
+        return settings, chances, blurs, lots, self._taste(style)
 
     def carried(self) -> tuple[tuple[int, ...], ...]:
-        """Shapes, without the batch, of codes, memory, back, keys, values and made: what beats hand on."""
+        """Shapes, without the batch, of heard, memory, back, keys, values and made: what beats hand on."""
         keys, values = (HEADS + COPIES, HEAD_SIZE, BEATS), (HEADS, HEAD_SIZE, BEATS)
         return (self.codes,), (self.width,), (3 * self.width,), keys, values, (BEATS, self.codes)
 
@@ -365,6 +383,11 @@ def attention(odds: Any) -> Any:
     top = ops.stop_gradient(ops.maximum(ops.max(odds, axis=-1, keepdims=True), 0.0))
     weights = ops.exp(odds - top)
     return weights / (ops.sum(weights, axis=-1, keepdims=True) + ops.exp(-top))
+
+
+def unblurred(spread: Any, blur: Any) -> Any:
+    """Deviation of an idea without the variance ``blur`` of its log-deviation ``spread``."""
+    return ops.sqrt(ops.maximum(ops.exp(2.0 * spread) - blur, CLEAR))
 
 
 def wave_table(codes: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

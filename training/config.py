@@ -45,8 +45,9 @@ class GanConfig:
     ``critic_width``: channels of the discriminator. ``ema``: decay of the averaged generator. ``r1``: weight
     of the lazy slope penalties, taken every ``r1_every`` steps. ``anchor``: weight of a nat of the first
     stage's loss, which goes on beside the critic's answers. ``head_start``: steps in which the critic learns
-    alone. ``daring``: what chances are multiplied with when composing, and ``daring_copies`` those of beats
-    that come back; less than 1 keeps nearer to what is expected. ``share``: how much of the finished
+    alone. ``daring``: what chances are multiplied with when composing; less than 1 keeps nearer to what is
+    expected. ``blur``: what the blur of that which the composer hears of itself is multiplied with; with less
+    than 1 music comes back oftener. ``share``: how much of the finished
     generator's weights is from this stage; the rest is from the first, for the mean of weights before and
     after can be better than either (Wortsman et al. 2022).
     """
@@ -62,7 +63,7 @@ class GanConfig:
     head_start: int = 100
     anchor: float = 0.1
     daring: float = 1.0
-    daring_copies: float = 1.0
+    blur: float = 1.0
     share: float = 1.0
 
 

@@ -196,14 +196,20 @@ def read_meta(arrays: Mapping[str, Any]) -> dict[str, Any]:
 def load_matching(path: Path, variables: Mapping[str, Any]) -> list[str]:
     """Assign the arrays whose name and shape fit; return the names of the variables left as they were.
 
+    A name's number does not count where the rest of it is enough, so a network may gain a weight in its middle.
     Optimisers start afresh: their slots belong to other data and another schedule.
     """
     weights = {name: v for name, v in variables.items() if not name.split("/", 1)[0].endswith("optimizer")}
     new = []
     with np.load(path, allow_pickle=False) as arrays:
+        unnumbered: dict[str, list[str]] = {}
+        for name in arrays.files:
+            unnumbered.setdefault(_unnumbered(name), []).append(name)
         for name, variable in weights.items():
-            if name in arrays and arrays[name].shape == tuple(variable.shape):
-                variable.assign(arrays[name])
+            alike = unnumbered.get(_unnumbered(name), [])
+            source = alike[0] if len(alike) == 1 else name
+            if source in arrays and arrays[source].shape == tuple(variable.shape):
+                variable.assign(arrays[source])
             else:
                 new.append(name)
     if len(new) == len(weights):
@@ -217,6 +223,11 @@ def named(prefix: str, variables: Any) -> dict[str, Any]:
         f"{prefix}/{i:03d}/{variable.path.split('/', 1)[-1]}": variable
         for i, variable in enumerate(variables)
     }
+
+
+def _unnumbered(name: str) -> str:
+    prefix, _, rest = name.partition("/")
+    return f"{prefix}/{rest.partition('/')[2]}"
 
 
 def revision() -> str:

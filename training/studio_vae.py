@@ -40,6 +40,7 @@ from training.studio import (
 
 SHEET: Final = 12
 CHUNK: Final = 64
+BLUR_WINDOWS: Final = 256
 MEASURED: Final = 4096
 """Training windows whose attributes stand for all."""
 
@@ -63,7 +64,8 @@ class VaeStage:
         )
         self._step = GradientStep(Move(self._loss, self.networks.variables(), self._optimizer))
         self._held_out = evaluation_cells(corpus, "validation", config.validation_windows, 0)
-        self.amounts = Amounts.of(evaluation_cells(corpus, "train", 4000, 0))
+        typical = evaluation_cells(corpus, "train", 4000, 0)
+        self.amounts, self._typical = Amounts.of(typical), typical[:: len(typical) // BLUR_WINDOWS + 1]
 
     def variables(self) -> dict[str, Any]:
         """The networks and the optimiser."""
@@ -84,12 +86,12 @@ class VaeStage:
     def train(self, step: int) -> Mapping[str, Any]:
         """One step on a fresh batch."""
         rng = np.random.default_rng([self.config.seed, 1, step])
-        warmth = self.settings.kl_weight * min(1.0, (step + 1) / max(1, self.steps // 8))
         batch = real_batch(next(self._sampler), self.attributes, rng, self.settings.codes)
-        return self._step(*batch, ops.convert_to_tensor(np.float32(warmth)))
+        return self._step(*batch, ops.convert_to_tensor(np.float32(self._kl_weight(step))))
 
     def validate(self) -> dict[str, float]:
         """The bound on the surprise at held-out windows, F1 of their reconstructions, and composed pieces."""
+        self.networks.measure_blur(self._typical)
         sums: dict[str, float] = {}
         hits = np.zeros((2, 3))
         for first in range(0, len(self._held_out), CHUNK):
@@ -127,6 +129,11 @@ class VaeStage:
         mean, _ = self.networks.encoder(encoder_input(*map(ops.convert_to_tensor, pack(cells))))
         return self.networks.decoder(mean)[1:]  # type: ignore[no-any-return]
 
+    def _kl_weight(self, step: int) -> float:
+        """Rises over the first eighth of the steps, unless codes that mean something are there already."""
+        risen = 1.0 if self.config.init_from else min(1.0, (step + 1) / max(1, self.steps // 8))
+        return self.settings.kl_weight * risen
+
     def _loss(self, *arrays: Any) -> tuple[Any, dict[str, Any]]:
         return self.networks.surprise(*arrays)
 
@@ -156,6 +163,15 @@ class Networks:
         """Everything trainable."""
         networks = (self.encoder, self.decoder, self.composer)
         return [variable for network in networks for variable in network.trainable_variables]
+
+    def measure_blur(self, cells: Cells) -> None:
+        """Tell the composer by how much the encoder blurs codes: its mean variance over ``cells``."""
+        variances = []
+        for first in range(0, len(cells), CHUNK):
+            states, velocities = pack(cells[first : first + CHUNK])
+            _, spread = self.encoder(encoder_input(states, velocities))
+            variances.append(np.exp(2.0 * np.asarray(spread)))
+        self.composer.blur.assign(np.concatenate(variances).mean(axis=(0, 1)))
 
     def load(self, path: Path) -> dict[str, Any]:
         """Take the weights of a checkpoint of the first stage; its meta data."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ keras = pytest.importorskip("keras", reason="needs the train extra")
 from keras import ops  # noqa: E402  # after the checks that they are there
 
 from training.composer import (  # noqa: E402
+    CLEAR,
     COPIES,
     DEVIATIONS,
     IDEAS,
@@ -38,7 +40,16 @@ def network() -> Composer:
     for i, variable in enumerate(network.variables):
         noise = np.random.default_rng(i).standard_normal(variable.shape)
         variable.assign(np.asarray(variable) + 0.2 * noise)
+    network.blur.assign(np.zeros(CODES))
     return network
+
+
+@pytest.fixture
+def blurred(network: Composer) -> Iterator[Composer]:
+    """The network, told that its codes were blurred when it learnt."""
+    network.blur.assign(np.linspace(0.05, 0.4, CODES))
+    yield network
+    network.blur.assign(np.zeros(CODES))
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +67,10 @@ def test_composed_codes_are_an_idea_that_is_expected_and_their_chances(
 ) -> None:
     codes = np.asarray(network(latents))
     assert codes.shape == (5, BEATS, CODES)
-    odds, means, spreads = expected(network, codes, latents)
-    chances, lots = map(np.asarray, network._chances(latents))
-    drawn = np.argmax(odds + lots, axis=-1)
+    mean, spread, chances, drawn = drawn_ideas(network, codes, latents)
     assert len(np.unique(drawn)) == IDEAS
-    mean, spread = (np.take_along_axis(x, drawn[..., None, None], 2)[:, :, 0] for x in (means, spreads))
     np.testing.assert_allclose(codes, mean + np.exp(spread) * chances, atol=1e-9)
+    spreads = expected(network, codes, latents)[2]
     assert spreads.min() >= DEVIATIONS[0]
     assert spreads.max() <= DEVIATIONS[1]
 
@@ -190,15 +199,74 @@ def test_beyond_its_reach_a_number_counts_as_the_reach() -> None:
 
 def test_less_daring_keeps_nearer_to_what_is_expected(network: Composer, latents: Any) -> None:
     bold, kept = np.asarray(network(latents)), network.daring
-    network.daring = np.array([0.0] * COPIES + [0.5] * (IDEAS - COPIES))
+    network.daring = 0.5
     try:
         tame = np.asarray(network(latents))
     finally:
         network.daring = kept
-    odds, means, spreads = expected(network, tame, latents)
+    mean, spread, chances, _ = drawn_ideas(network, tame, latents)
+    np.testing.assert_allclose(tame, mean + 0.5 * np.exp(spread) * chances, atol=1e-9)
+    assert np.abs(tame - bold).max() > 0.1
+
+
+def test_what_is_played_is_clear_and_what_is_heard_of_it_blurred(blurred: Composer, latents: Any) -> None:
+    codes, blurs = np.asarray(blurred(latents)), blurs_of(blurred, latents)
+    mean, spread, chances, drawn = drawn_ideas(blurred, codes + blurs, latents)
+    new = drawn >= COPIES
+    clear = np.sqrt(np.maximum(np.exp(2 * spread) - np.asarray(blurred.blur), CLEAR))
+    np.testing.assert_allclose(codes[new], (mean + clear * chances)[new], atol=1e-9)
+    assert (clear < np.exp(spread)).all()
+
+
+def test_heard_blur_is_as_great_as_the_encoders_and_unrelated_to_the_chances(blurred: Composer) -> None:
+    latents = np.random.default_rng(3).standard_normal((4000, LATENT))
+    blurs, (chances, _) = blurs_of(blurred, latents), map(np.asarray, blurred._chances(latents))
+    np.testing.assert_allclose(blurs.var(axis=(0, 1)), np.asarray(blurred.blur), rtol=0.02)
+    assert abs(np.corrcoef(blurs.ravel(), chances.ravel())[0, 1]) < 0.01
+
+
+def test_hearing_less_blur_changes_what_is_composed(blurred: Composer, latents: Any) -> None:
+    before, blurs = np.asarray(blurred(latents)), blurs_of(blurred, latents)
+    blurred.hears = 0.5
+    try:
+        np.testing.assert_allclose(blurs_of(blurred, latents), 0.5 * blurs, rtol=1e-12)
+        assert np.abs(np.asarray(blurred(latents)) - before).max() > 0.01
+    finally:
+        blurred.hears = 1.0
+
+
+def test_a_copy_of_a_copy_is_clean_although_its_blur_is_heard(blurred: Composer, latents: Any) -> None:
+    names = ("copy_lags", "differ", "differ_bias", "weigh_bias")
+    kept = {name: np.asarray(getattr(blurred, name)) for name in names}
+    pointed = kept["copy_lags"].copy()
+    pointed[:, 4] += 1000.0
+    # copies of the beat four beats ago, drawn always, that are no surer of themselves than blur allows
+    only = kept["weigh_bias"].copy()
+    only[:COPIES] += 1000.0
+    quiet = np.zeros_like(kept["differ_bias"]).reshape(IDEAS, 2, CODES)
+    quiet[:, 1] = -3.0
+    changed = {"copy_lags": pointed, "differ": 0 * kept["differ"], "weigh_bias": only}
+    for name, value in {**changed, "differ_bias": quiet.ravel()}.items():
+        getattr(blurred, name).assign(value)
+    try:
+        codes = np.asarray(blurred(latents))
+    finally:
+        for name, value in kept.items():
+            getattr(blurred, name).assign(value)
+    for earlier in range(4, 9):
+        last = range(earlier, BEATS, 4)[-1]
+        assert np.abs(codes[:, last] - codes[:, earlier]).max() < 20 * 5 * np.sqrt(CLEAR)
+
+
+def drawn_ideas(network: Composer, heard: Any, latents: Any) -> tuple[Any, ...]:
+    """Means and log-deviations of the ideas that lots draw after ``heard``, chances, and which they are."""
+    odds, means, spreads = expected(network, heard, latents)
     chances, lots = map(np.asarray, network._chances(latents))
     drawn = np.argmax(odds + lots, axis=-1)
     mean, spread = (np.take_along_axis(x, drawn[..., None, None], 2)[:, :, 0] for x in (means, spreads))
-    daring = np.where(drawn < COPIES, 0.0, 0.5)[..., None]
-    np.testing.assert_allclose(tame, mean + daring * np.exp(spread) * chances, atol=1e-9)
-    assert np.abs(tame - bold).max() > 0.1
+    return mean, spread, chances, drawn
+
+
+def blurs_of(network: Composer, latents: Any) -> Any:
+    """What the composer adds to what it hears of itself, ``(n, 75, codes)``."""
+    return np.asarray(network.plan(latents)[2]).transpose(1, 0, 2)

@@ -166,6 +166,7 @@ def test_the_studio_network_is_exported_in_double_precision_throughout() -> None
     for i, variable in enumerate(network.variables):  # far from its beginnings, so that every part matters
         noise = 0.3 * np.random.default_rng(i).standard_normal(variable.shape)
         variable.assign((np.asarray(variable) + noise).astype(np.float16))
+    network.composer.blur.assign(np.abs(np.asarray(network.composer.blur)))
     network.composer.make_whole(4.0)
     model = graph.to_onnx(network)
     assert {variable.dtype for variable in network.variables} == {"float64"}

@@ -110,9 +110,11 @@ def test_what_is_kept_of_a_run_is_enough_to_start_another(bench: Bench, tmp_path
         weights(run / "checkpoints" / "vae-best.npz") for run in (bench.whole, tmp_path / "next")
     )
     for name, array in second.items():
-        if not name.startswith("optimizer"):
-            half = first[name].astype(np.float16)
-            np.testing.assert_array_equal(array, half.astype(np.float32), err_msg=name)
+        half = first[name].astype(np.float16).astype(np.float32)
+        if name.endswith("/blur"):  # measured again, with rounded weights
+            np.testing.assert_allclose(array, half, rtol=0.01)
+        elif not name.startswith("optimizer"):
+            np.testing.assert_array_equal(array, half, err_msg=name)
 
 
 def test_nothing_is_kept_of_a_run_that_is_not_far_enough(
