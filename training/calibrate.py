@@ -1,9 +1,13 @@
-"""The thresholds of the decision layer, so that a model strikes and holds as much as its data.
+"""What is measured of a trained model and set, so that its pieces are spread as its data are.
+
+*Thresholds* of the decision layer, so that a model strikes and holds as much as its data.
 
 A soft decoder hedges between places a note might stand. Two biases, found by bisection in turns, make the
 number of notes and the number of sounding cells the data's: one on strikes, one on holding what was struck.
 A bias for each key, matched to the rates of each register, was tried first and is worse: it forces notes into
 cells that the network knows to be silent (docs/experiments.md).
+
+*Requests*: of a latent's scores, what the composer is told, so that its pieces have scores like real ones.
 """
 
 from __future__ import annotations
@@ -22,6 +26,11 @@ from training.studio import KEYS
 LIMIT: Final = 3.0
 HALVINGS: Final = 10
 ROUNDS: Final = 5
+PACE: Final = 0.6
+"""How far a turn goes towards what would be right if the composer did just as it is told."""
+EMPHASES: Final = (0.6, 1.8)
+SHIFTS: Final = (-1.5, 1.5)
+"""Ranges of what requests are multiplied with and of what is added: far out, no real piece has taught them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,30 @@ def calibrated(odds: npt.NDArray[Any], wanted: Amounts) -> Biases:
         else:
             strike = _bisect(partial(_notes, held, struck, hold), wanted.notes * len(held))
     return Biases(strike, hold)
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """What the scores of a latent are multiplied with, and what is added, before a composer is told them."""
+
+    emphasis: npt.NDArray[np.float64]
+    shift: npt.NDArray[np.float64]
+
+
+def met(requests: Requests, asked: npt.NDArray[Any], got: npt.NDArray[Any]) -> Requests:
+    """Requests that are met better: one turn of a measurement that takes a few.
+
+    ``asked``: scores of latents, ``(n, 14)``. ``got``: the scores of the pieces that were made of them with
+    ``requests``. Where the two have nothing to do with each other, asking otherwise would change nothing, so
+    a turn is as long as they correlate.
+    """
+    centred = [scores - scores.mean(axis=0) for scores in (asked, got)]
+    spreads = [np.maximum(scores.std(axis=0), 1e-3) for scores in (asked, got)]
+    related = (centred[0] * centred[1]).mean(axis=0) / (spreads[0] * spreads[1])
+    pace = PACE * np.clip(related, 0.0, 1.0)
+    emphasis = requests.emphasis * (spreads[0] / spreads[1]) ** pace
+    shift = requests.shift - pace * (got.mean(axis=0) - asked.mean(axis=0))
+    return Requests(np.clip(emphasis, *EMPHASES), np.clip(shift, *SHIFTS))
 
 
 def _bisect(count: Callable[[float], int], wanted: float) -> float:

@@ -19,6 +19,10 @@ drawn with them, so part of what its ideas deviate by is not music but blur. Com
 from what is played, and adds it to what the composer hears of what it has played, for it has learnt to listen
 to nothing else. So copies are clean, however many copies of copies there are.
 
+A request is not always met: a composer that follows its own beats drifts to what is usual. So requests are
+exaggerated and moved, score by score, until the pieces' own scores are spread as those of real music are
+(:func:`training.calibrate.met`); this is measured, not trained.
+
 Nothing is drawn: chances, standard normal, and lots, from a Gumbel distribution, come from the latent through
 fixed random waves. Over seeds they are as good as independent; between near latents they change little.
 """
@@ -55,7 +59,7 @@ WHOLE: Final = 63
 """Greatest magnitude of a whole number that is multiplied: seven bits, for which every processor's quick
 products of whole numbers are exact."""
 BLURRED: Final = np.repeat([2.0, 1.0], (COPIES, IDEAS - COPIES))
-"""How often the codes' blur is in each idea's deviation: a copy has that of the beat it was learnt from, too."""
+"""How often the codes' blur is in each idea's deviation: a copy has that of the beat it copies, too."""
 CLEAR: Final = 1e-6
 """The least variance that is left of an idea."""
 _FAR: Final = -1e4
@@ -75,6 +79,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         hidden: int,
         codes: int,
         root: Scores | None = None,
+        *,
         daring: float = 1.0,
         blur: float = 1.0,
         **kwargs: Any,
@@ -91,7 +96,8 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     def of(cls, config: Config, root: Any, **kwargs: Any) -> Composer:
         """Built as a run's configuration says."""
         v, g = config.vae, config.gan
-        composer = cls(v.composer, v.hidden, v.codes, root, g.daring, g.blur, name="composer", **kwargs)
+        how = {"daring": g.daring, "blur": g.blur, "name": "composer", **kwargs}
+        composer = cls(v.composer, v.hidden, v.codes, root, **how)
         composer.build()
         return composer
 
@@ -125,6 +131,9 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         self.weigh_bias = self._weight("weigh_bias", (IDEAS,), "zeros")
         # measured, not trained: the mean variance that the encoder gives each code
         self.blur = self._weight("blur", (c,), "zeros", trainable=False)
+        # what scores are multiplied with, and what is added to them, to have them met
+        self.emphasis = self._weight("emphasis", (LATENT,), "ones", trainable=False)
+        self.shift = self._weight("shift", (LATENT,), "zeros", trainable=False)
         self.built = True
 
     def _weight(
@@ -192,7 +201,8 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     def plan(self, latent: Any) -> tuple[Any, Any, Any, Any, Any]:
         """Known before the first beat: settings, chances, blurs and lots, ``(75, n, …)``, and taste."""
         latent = ops.cast(latent, self.compute_dtype)
-        style = self.style(ops.matmul(latent, ops.cast(self.root, self.compute_dtype)))
+        scores = ops.matmul(latent, ops.cast(self.root, self.compute_dtype))
+        style = self.style(self._cast(self.emphasis) * scores + self._cast(self.shift))
         settings = ops.transpose(self._setting(style), (1, 0, 2))
         chances, lots = (ops.transpose(x, (1, 0, 2)) for x in self._chances(latent))
         # the chances of another code and beat, which are unrelated to those of this one

@@ -196,7 +196,7 @@ def read_meta(arrays: Mapping[str, Any]) -> dict[str, Any]:
 def load_matching(path: Path, variables: Mapping[str, Any]) -> list[str]:
     """Assign the arrays whose name and shape fit; return the names of the variables left as they were.
 
-    A name's number does not count where the rest of it is enough, so a network may gain a weight in its middle.
+    A name's number does not count where the rest of it is enough: a network may gain a weight in its middle.
     Optimisers start afresh: their slots belong to other data and another schedule.
     """
     weights = {name: v for name, v in variables.items() if not name.split("/", 1)[0].endswith("optimizer")}

@@ -175,6 +175,19 @@ def test_a_checkpoint_of_another_network_is_refused_and_nothing_assigned(tmp_pat
     assert np.asarray(other.variable).tolist() == [1.0, 1.0, 1.0]
 
 
+def test_a_network_that_gained_a_weight_still_finds_the_others(tmp_path: Path) -> None:
+    before = {"net/000/entry": np.ones(2), "net/001/exit": np.full(2, 2.0)}
+    twice = {"net/002/block/kernel": np.full(2, 3.0), "net/003/block/kernel": np.full(2, 4.0)}
+    meta = np.frombuffer(b'{"step": 1, "best": 0.5, "state": {}}', np.uint8)
+    np.savez(tmp_path / "old.npz", __meta__=meta, **before, **twice)
+    names = ["net/000/entry", "net/001/middle", "net/002/exit", "net/003/block/kernel"]
+    variables = {name: keras.Variable(np.zeros(2)) for name in names}
+    assert load_matching(tmp_path / "old.npz", variables) == ["net/001/middle"]
+    found = [float(np.asarray(variables[name])[0]) for name in names]
+    # of two that are called alike, the number says which
+    assert found == [1.0, 0.0, 2.0, 4.0]
+
+
 def test_the_critic_judges_the_pieces_of_seeds(bench: Bench, tmp_path: Path) -> None:
     from training.judge import main as judge
 
