@@ -30,7 +30,7 @@ PACE: Final = 0.6
 """How far a turn goes towards what would be right if the composer did just as it is told."""
 EMPHASES: Final = (0.6, 1.8)
 SHIFTS: Final = (-1.5, 1.5)
-"""Ranges of what requests are multiplied with and of what is added: far out, no real piece has taught them."""
+"""Ranges of what requests are multiplied with and of what is added: far out, nothing real has taught them."""
 
 
 @dataclass(frozen=True, slots=True)

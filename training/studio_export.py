@@ -13,7 +13,7 @@ from training.composer import Composer
 from training.config import Config, load
 from training.runs import load_variables, named
 from training.studio import LATENT, Decision, Decoder
-from training.studio_vae import composed_odds, state_of
+from training.studio_vae import compiled, composed_odds, state_of
 
 CALIBRATION_LATENTS: Final = 1024
 CALIBRATION_SEED: Final = 20260
@@ -74,7 +74,7 @@ def load_generator(run: Path, dtype: str = "float64") -> StudioGenerator:
     latents = np.random.default_rng(CALIBRATION_SEED).standard_normal(
         (CALIBRATION_LATENTS, LATENT), np.float32
     )
-    odds, _ = composed_odds(model.composer, model.decoder, latents)
+    odds, _ = composed_odds(compiled(model.composer), model.decoder, latents)
     biases = calibrated(odds, Amounts(**state["amounts"]))
     model.decision.strike, model.decision.hold = biases.strike, biases.hold
     return model

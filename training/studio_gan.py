@@ -27,8 +27,6 @@ from training.studio_vae import (
     CHUNK,
     SHEET,
     Networks,
-    composed_cells,
-    composed_odds,
     evaluation_cells,
     fixed_latents,
     known_attributes,
@@ -108,6 +106,10 @@ class GanStage:
 
     def validate(self) -> dict[str, float]:
         """Overlapped area, coverage and density of calibrated samples against held-out windows."""
+        self.average.ask_otherwise(self.attributes, self.amounts, self.config)
+        asked, learning = self.average.composer, self.networks.composer
+        learning.emphasis.assign(asked.emphasis)
+        learning.shift.assign(asked.shift)
         metrics = validation_score(self._samples(len(self._held_out)), self._held_out)
         return {**metrics, "score": metrics["overlapped_area"] + 0.5 * metrics["coverage"]}
 
@@ -121,8 +123,7 @@ class GanStage:
 
     def _first_biases(self) -> Any:
         """The biases of the first stage's best, added to the log-odds of held and struck cells."""
-        networks, latents = self.average, fixed_latents(self.config, 4 * CHUNK)
-        biases = calibrated(composed_odds(networks.composer, networks.decoder, latents)[0], self.amounts)
+        biases = calibrated(self.average.odds(fixed_latents(self.config, 4 * CHUNK))[0], self.amounts)
         return np.array([biases.hold, biases.strike], np.float32)[:, None]
 
     def judge(self, cells: Any) -> npt.NDArray[np.float64]:
@@ -141,8 +142,7 @@ class GanStage:
         return np.concatenate(found).astype(np.float64)
 
     def _samples(self, count: int) -> npt.NDArray[np.uint8]:
-        latents = fixed_latents(self.config, count)
-        return composed_cells(self.average.composer, self.average.decoder, latents, self.amounts)
+        return self.average.pieces(fixed_latents(self.config, count), self.amounts)
 
     def _batch(self, cells: Any, rng: np.random.Generator) -> list[Any]:
         return real_batch(cells, self.attributes, rng, self.config.vae.codes)

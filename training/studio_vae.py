@@ -6,7 +6,7 @@ the same steps as an uninterrupted one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from keras import ops
 
 from pianogan_bgm.roll import to_cells
 from training.attributes import Attributes
-from training.calibrate import Amounts, calibrated
+from training.calibrate import Amounts, Requests, calibrated, met
 from training.composer import Composer
 from training.config import Config
 from training.corpus import Cells, Corpus
@@ -40,6 +40,8 @@ from training.studio import (
 
 SHEET: Final = 12
 CHUNK: Final = 64
+TURNS: Final = 4
+"""Of measuring which requests are met, at each validation."""
 BLUR_WINDOWS: Final = 256
 MEASURED: Final = 4096
 """Training windows whose attributes stand for all."""
@@ -92,6 +94,8 @@ class VaeStage:
     def validate(self) -> dict[str, float]:
         """The bound on the surprise at held-out windows, F1 of their reconstructions, and composed pieces."""
         self.networks.measure_blur(self._typical)
+        for _ in range(TURNS):
+            self.networks.ask_otherwise(self.attributes, self.amounts, self.config)
         sums: dict[str, float] = {}
         hits = np.zeros((2, 3))
         for first in range(0, len(self._held_out), CHUNK):
@@ -150,6 +154,7 @@ class Networks:
         zeros = np.zeros((1, BEATS, CELLS), np.uint8)
         self.decoder(self.encoder(encoder_input(zeros, zeros.astype(np.float32)))[0])
         self.composer = Composer.of(config, root)
+        self._compose = compiled(self.composer)
 
     def named(self) -> dict[str, Any]:
         """Variables by unique name."""
@@ -173,6 +178,16 @@ class Networks:
             variances.append(np.exp(2.0 * np.asarray(spread)))
         self.composer.blur.assign(np.concatenate(variances).mean(axis=(0, 1)))
 
+    def ask_otherwise(self, attributes: Attributes, amounts: Amounts, config: Config) -> None:
+        """Measure which requests are met, on fixed latents, and let the composer be told others for them."""
+        latents = fixed_latents(config, config.validation_windows, 4)
+        composer = self.composer
+        now = Requests(*(np.asarray(part, np.float64) for part in (composer.emphasis, composer.shift)))
+        got = attributes.scores(self.pieces(latents, amounts))
+        better = met(now, latents @ composer.root, got)
+        composer.emphasis.assign(better.emphasis)
+        composer.shift.assign(better.shift)
+
     def load(self, path: Path) -> dict[str, Any]:
         """Take the weights of a checkpoint of the first stage; its meta data."""
         return load_variables(path, self.named())
@@ -192,7 +207,18 @@ class Networks:
 
     def pieces(self, latents: Any, amounts: Amounts) -> Cells:
         """Codec bytes ``(n, 106, 300)`` of latents, with the thresholds calibrated on themselves."""
-        return composed_cells(self.composer, self.decoder, latents, amounts)
+        odds, velocities = self.odds(latents)
+        biases = calibrated(odds, amounts)
+        decision = Decision(biases.strike, biases.hold, dtype="float32")
+        pieces = []
+        for i in range(0, len(odds), CHUNK):
+            loud = None if velocities is None else velocities[i : i + CHUNK]
+            pieces.append(rolls_to_cells(decision(odds[i : i + CHUNK], loud)))
+        return np.concatenate(pieces)
+
+    def odds(self, latents: Any) -> tuple[Any, Any]:
+        """Log-odds float32 ``(n, 75, 2, 352)`` and velocities (or None) of latents."""
+        return composed_odds(self._compose, self.decoder, latents)
 
 
 def reconstruction(
@@ -237,9 +263,9 @@ def warm_cosine(rate: float, steps: int) -> Any:
     )
 
 
-def fixed_latents(config: Config, count: int) -> npt.NDArray[np.float32]:
-    """The latents a run looks at again and again, ``(count, 14)``."""
-    return np.random.default_rng([config.seed, 3]).standard_normal((count, LATENT), np.float32)
+def fixed_latents(config: Config, count: int, which: int = 3) -> npt.NDArray[np.float32]:
+    """The latents a run looks at again and again, ``(count, 14)``; ``which``: others for another purpose."""
+    return np.random.default_rng([config.seed, which]).standard_normal((count, LATENT), np.float32)
 
 
 def compiled(network: Any) -> Any:
@@ -251,9 +277,11 @@ def compiled(network: Any) -> Any:
     return network
 
 
-def composed_odds(composer: Any, decoder: Any, latents: Any) -> tuple[Any, Any]:
-    """Log-odds float32 ``(n, 75, 2, 352)`` and velocities (or None) of latents, in chunks."""
-    compose = compiled(composer)
+def composed_odds(compose: Callable[[Any], Any], decoder: Any, latents: Any) -> tuple[Any, Any]:
+    """Log-odds float32 ``(n, 75, 2, 352)`` and velocities (or None) of latents, in chunks.
+
+    ``compose``: a composer, better compiled.
+    """
     odds: list[npt.NDArray[Any]] = []
     loudness: list[Any] = []
     for i in range(0, len(latents), CHUNK):
@@ -261,18 +289,6 @@ def composed_odds(composer: Any, decoder: Any, latents: Any) -> tuple[Any, Any]:
         odds.append(np.asarray(ops.cast(chunk, "float32")))
         loudness.append(None if velocities is None else np.asarray(ops.cast(velocities, "float32")))
     return np.concatenate(odds), None if loudness[0] is None else np.concatenate(loudness)
-
-
-def composed_cells(composer: Any, decoder: Any, latents: Any, amounts: Amounts) -> Cells:
-    """Codec bytes ``(n, 106, 300)`` of latents, with the thresholds calibrated on themselves."""
-    odds, velocities = composed_odds(composer, decoder, latents)
-    biases = calibrated(odds, amounts)
-    decision = Decision(biases.strike, biases.hold, dtype="float32")
-    pieces = []
-    for i in range(0, len(odds), CHUNK):
-        loud = None if velocities is None else velocities[i : i + CHUNK]
-        pieces.append(rolls_to_cells(decision(odds[i : i + CHUNK], loud)))
-    return np.concatenate(pieces)
 
 
 def evaluation_cells(corpus: Corpus, split: str, most: int, seed: int) -> npt.NDArray[np.uint8]:

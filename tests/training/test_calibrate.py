@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pianogan_bgm.roll import HELD_BYTE, STRUCK_BYTE, to_cells
-from training.calibrate import LIMIT, Amounts, Biases, calibrated
+from training.calibrate import EMPHASES, LIMIT, SHIFTS, Amounts, Biases, Requests, calibrated, met
 from training.studio import Decision
 
 
@@ -39,3 +39,45 @@ def test_a_note_cut_by_the_window_counts_once() -> None:
     cells[0, 50, 10] = STRUCK_BYTE + 5
     cells[0, 50, 11] = HELD_BYTE
     assert Amounts.of(cells) == Amounts(2.0, 6.0)
+
+
+def answers(told: np.ndarray, slope: float, offset: float) -> np.ndarray:
+    """A composer that does what it is told by half and drifts, and has a mind of its own."""
+    return slope * told + offset + 0.3 * np.random.default_rng(3).standard_normal(told.shape)
+
+
+def settled(slope: float, offset: float, turns: int) -> tuple[Requests, np.ndarray]:
+    asked = np.random.default_rng(2).standard_normal((2000, 14))
+    requests = Requests(np.ones(14), np.zeros(14))
+    for _ in range(turns):
+        got = answers(requests.emphasis * asked + requests.shift, slope, offset)
+        requests = met(requests, asked, got)
+    return requests, answers(requests.emphasis * asked + requests.shift, slope, offset)
+
+
+def test_requests_are_exaggerated_and_moved_until_pieces_are_spread_as_asked() -> None:
+    before = settled(0.7, -0.4, 0)[1]
+    assert np.abs(before.mean(axis=0) + 0.4).max() < 0.1
+    assert before.std(axis=0).max() < 0.82
+    after = settled(0.7, -0.4, 12)[1]
+    np.testing.assert_allclose(after.mean(axis=0), 0.0, atol=0.06)
+    np.testing.assert_allclose(after.std(axis=0), 1.0, atol=0.06)
+
+
+def test_where_nothing_is_met_nothing_is_asked_otherwise() -> None:
+    requests = settled(0.0, -2.0, 5)[0]
+    np.testing.assert_allclose(requests.emphasis, 1.0, atol=0.3)
+    np.testing.assert_allclose(requests.shift, 0.0, atol=0.5)
+
+
+def test_requests_stay_within_what_real_pieces_have_taught() -> None:
+    requests = settled(0.2, -3.0, 60)[0]
+    np.testing.assert_array_equal(requests.shift, SHIFTS[1])
+    np.testing.assert_array_equal(requests.emphasis, EMPHASES[1])
+
+
+def test_scores_that_are_all_the_same_are_no_division_by_nothing() -> None:
+    asked = np.random.default_rng(2).standard_normal((50, 14))
+    requests = met(Requests(np.ones(14), np.zeros(14)), asked, np.full((50, 14), 0.5))
+    np.testing.assert_array_equal(requests.emphasis, 1.0)
+    np.testing.assert_array_equal(requests.shift, 0.0)
