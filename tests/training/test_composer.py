@@ -249,7 +249,7 @@ def test_a_copy_of_a_copy_is_clean_although_its_blur_is_heard(blurred: Composer,
     only = kept["weigh_bias"].copy()
     only[:COPIES] += 1000.0
     quiet = np.zeros_like(kept["differ_bias"]).reshape(IDEAS, 2, CODES)
-    quiet[:, 1] = -3.0
+    quiet[:, 1] = -100.0
     changed = {"copy_lags": pointed, "differ": 0 * kept["differ"], "weigh_bias": only}
     for name, value in {**changed, "differ_bias": quiet.ravel()}.items():
         getattr(blurred, name).assign(value)
