@@ -144,29 +144,31 @@ def _audio() -> dict[str, str]:
         import pygame
     except Exception:
         return {"audio driver": "unknown", "audio devices": "unknown", "mixer": "none"}
-    wanted = os.environ.get("SDL_AUDIODRIVER")
+    from pianogan_bgm.mixer import usable_mixer
+
+    wanted, mixer = os.environ.get("SDL_AUDIODRIVER"), usable_mixer()
     try:
-        with _mixer_as_it_was(pygame):
-            if pygame.mixer.get_init() is None:
-                pygame.mixer.init()
-            rate, bits, channels = pygame.mixer.get_init()
-            driver = getattr(pygame.mixer, "get_driver", lambda: wanted or "SDL's choice")()
+        with _mixer_as_it_was(mixer):
+            if mixer.get_init() is None:
+                mixer.init()
+            rate, bits, channels = mixer.get_init()
+            driver = getattr(mixer, "get_driver", lambda: wanted or "SDL's choice")()
             kind = f"{bits} bit" if bits > 0 else f"{-bits} bit signed"
-            mixer = f"{rate} Hz, {'32 bit float' if bits == 32 else kind}, channels: {channels}"
-            return {"audio driver": driver, "audio devices": _devices(), "mixer": mixer}
+            form = f"{rate} Hz, {'32 bit float' if bits == 32 else kind}, channels: {channels}"
+            return {"audio driver": driver, "audio devices": _devices(), "mixer": form}
     except pygame.error as error:
         return {"audio driver": wanted or "SDL's choice", "audio devices": "none", "mixer": f"none ({error})"}
 
 
 @contextlib.contextmanager
-def _mixer_as_it_was(pygame: Any) -> Iterator[None]:
+def _mixer_as_it_was(mixer: Any) -> Iterator[None]:
     """Close the mixer afterwards if it was closed."""
-    closed = pygame.mixer.get_init() is None
+    closed = mixer.get_init() is None
     try:
         yield
     finally:
         if closed:
-            pygame.mixer.quit()
+            mixer.quit()
 
 
 def _devices() -> str:
@@ -248,11 +250,10 @@ def _render() -> str:
 
 def _play() -> str:
     """Music of volume 0 through the player, until its clock moves."""
-    import pygame
-
+    from pianogan_bgm.mixer import usable_mixer
     from pianogan_bgm.player import BackgroundMusic
 
-    with _mixer_as_it_was(pygame), BackgroundMusic(_scale(), volume=0.0) as music:
+    with _mixer_as_it_was(usable_mixer()), BackgroundMusic(_scale(), volume=0.0) as music:
         music.play(loops=-1)
         until = time.monotonic() + PATIENCE
         while music.position == 0.0:

@@ -28,6 +28,7 @@ from pianogan_bgm.composer import Source
 from pianogan_bgm.conductor import Event, Place
 from pianogan_bgm.engine import Control, Engine, Sink, Stats, settled
 from pianogan_bgm.errors import InvalidSetting
+from pianogan_bgm.mixer import usable_mixer
 from pianogan_bgm.music import Music, Request
 from pianogan_bgm.pages import Pages, Silent
 from pianogan_bgm.turns import be_polite
@@ -151,7 +152,7 @@ def _find_sink(present: Sink) -> Sink:
     """The sink for the mixer as it is now: the present one if it still fits."""
     global _gone_at  # noqa: PLW0603  one mixer a process
     with _LOCK:
-        form: tuple[int, int, int] | None = pygame.mixer.get_init()
+        form: tuple[int, int, int] | None = usable_mixer().get_init()
         if form is None:
             _gone_at = None
         elif _gone_at is not None and perf_counter() - _gone_at < COOL_DOWN:
@@ -233,11 +234,12 @@ class BackgroundMusic(Music):
         self._listeners: dict[str, list[Callable[[Event], None]]] = {kind: [] for kind in EVENT_KINDS}
         self._event_type: int | None = None
         self._end_type: int | None = None
-        _guard(pygame.mixer)
+        mixer = usable_mixer()
+        _guard(mixer)
         _guard(pygame)
-        if pygame.mixer.get_init() is None:
+        if mixer.get_init() is None:
             try:
-                pygame.mixer.init()
+                mixer.init()
             except pygame.error as error:
                 log.warning("no sound: %s; keeping time silently", error)
         composer, tell = self._composer, _weak_tell(self)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from pianogan_bgm.instruments.tones import Block, Tone
@@ -71,3 +73,13 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class MissingModule:
+    """What pygame puts in the place of a module of its own that cannot be loaded."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        warnings.warn("use mixer: libgthread-2.0.so.0", RuntimeWarning, stacklevel=2)
+        raise NotImplementedError("mixer module not available\n(ImportError: libgthread-2.0.so.0)")

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from music_fakes import MissingModule
 
 from pianogan_bgm import cli, doctor
 from pianogan_bgm.errors import ModelDamaged
@@ -53,6 +54,16 @@ def test_without_a_device_the_music_keeps_time_and_that_is_no_failure(
     found = doctor.examine()
     assert failed(found) == {}
     assert found.audio["audio devices"] == "none"
+    assert found.checks[-1].detail == "no device: keeps time silently"
+
+
+def test_a_mixer_that_pygame_cannot_load_is_named_and_the_music_keeps_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pygame, "mixer", MissingModule())
+    found = doctor.examine()
+    assert failed(found) == {}
+    assert "libgthread" in found.audio["mixer"]
     assert found.checks[-1].detail == "no device: keeps time silently"
 
 

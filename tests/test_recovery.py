@@ -72,6 +72,23 @@ wait_for(lambda: switches)
     assert out == ["True", "None", "True"]
 
 
+def test_where_pygame_cannot_load_its_mixer_time_is_kept_silently_and_the_reason_is_told():
+    out = run("""
+import logging, warnings
+from music_fakes import MissingModule
+warnings.simplefilter("error")
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+pygame.mixer = MissingModule()
+music = player()
+music.play(loops=-1)
+wait_for(lambda: music.position > 0.2)
+print(music.silent, len(music.stats.errors))
+music.close()
+""")
+    assert out[-2:] == ["True", "0"]
+    assert any("libgthread" in word for word in out)
+
+
 def test_the_mixer_can_be_quit_and_opened_in_another_format_while_music_plays():
     out = run(
         """
