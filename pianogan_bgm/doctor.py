@@ -146,7 +146,7 @@ def _audio() -> dict[str, str]:
         return {"audio driver": "unknown", "audio devices": "unknown", "mixer": "none"}
     from pianogan_bgm.mixer import usable_mixer
 
-    wanted, mixer = os.environ.get("SDL_AUDIODRIVER"), usable_mixer()
+    wanted, mixer = os.environ.get("SDL_AUDIODRIVER"), usable_mixer(pygame)
     try:
         with _mixer_as_it_was(mixer):
             if mixer.get_init() is None:
@@ -250,10 +250,12 @@ def _render() -> str:
 
 def _play() -> str:
     """Music of volume 0 through the player, until its clock moves."""
+    import pygame
+
     from pianogan_bgm.mixer import usable_mixer
     from pianogan_bgm.player import BackgroundMusic
 
-    with _mixer_as_it_was(usable_mixer()), BackgroundMusic(_scale(), volume=0.0) as music:
+    with _mixer_as_it_was(usable_mixer(pygame)), BackgroundMusic(_scale(), volume=0.0) as music:
         music.play(loops=-1)
         until = time.monotonic() + PATIENCE
         while music.position == 0.0:

@@ -9,27 +9,25 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import pygame
-
 
 class NoMixer:
     """Stands for a mixer that is missing: closed, and cannot be opened."""
 
-    def __init__(self, why: str) -> None:
-        self._why = why
+    def __init__(self, why: str, error: type[Exception]) -> None:
+        self._why, self._error = why, error
 
     def get_init(self) -> None:
         """Return None: it is not open."""
 
     def init(self) -> None:
-        """Raise :class:`pygame.error` with the reason."""
-        raise pygame.error(f"pygame cannot load its mixer ({self._why})")
+        """Raise ``pygame.error`` with the reason."""
+        raise self._error(f"pygame cannot load its mixer ({self._why})")
 
     def quit(self) -> None:
         """Do nothing: it is not open."""
 
 
-def usable_mixer() -> Any:
+def usable_mixer(pygame: Any) -> Any:
     """The module ``pygame.mixer``, or a :class:`NoMixer` where it is missing."""
     mixer = pygame.mixer
     try:
@@ -37,5 +35,5 @@ def usable_mixer() -> Any:
             warnings.simplefilter("ignore")
             mixer.get_init  # noqa: B018  # a missing module raises here
     except NotImplementedError as error:
-        return NoMixer(" ".join(str(error).split()))
+        return NoMixer(" ".join(str(error).split()), pygame.error)
     return mixer

@@ -152,7 +152,7 @@ def _find_sink(present: Sink) -> Sink:
     """The sink for the mixer as it is now: the present one if it still fits."""
     global _gone_at  # noqa: PLW0603  one mixer a process
     with _LOCK:
-        form: tuple[int, int, int] | None = usable_mixer().get_init()
+        form: tuple[int, int, int] | None = usable_mixer(pygame).get_init()
         if form is None:
             _gone_at = None
         elif _gone_at is not None and perf_counter() - _gone_at < COOL_DOWN:
@@ -234,7 +234,7 @@ class BackgroundMusic(Music):
         self._listeners: dict[str, list[Callable[[Event], None]]] = {kind: [] for kind in EVENT_KINDS}
         self._event_type: int | None = None
         self._end_type: int | None = None
-        mixer = usable_mixer()
+        mixer = usable_mixer(pygame)
         _guard(mixer)
         _guard(pygame)
         if mixer.get_init() is None:
