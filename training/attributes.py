@@ -9,8 +9,8 @@ one that keeps each number nearest to its attribute (Kessy et al. 2018, "ZCA-cor
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,9 @@ ATTRIBUTES: Final = (
     "metre",
 )
 """In the order of the latent's numbers; more of each with a greater number."""
+
+QUANTILES: Final = 257
+"""Values that stand for an attribute's distribution in a checkpoint."""
 
 _FROM_FEATURES: Final = {
     "density": "notes",
@@ -113,7 +116,7 @@ class Attributes:
 
     def __init__(self, table: Floats, *, loudness: bool) -> None:
         self._sorted = np.sort(table, axis=0)
-        self._loudness = loudness
+        self.loudness = loudness
         # equal values get any order, so that every column is normal
         rng = np.random.default_rng(0)
         self.root = correlation_root(self._of(table, rng))
@@ -130,7 +133,17 @@ class Attributes:
         A value that several known pieces have stands anywhere among them; where is fixed by the roll.
         """
         rng = np.random.default_rng(int(cells.sum(dtype=np.int64)))
-        return self._of(attributes(cells, loudness=self._loudness), rng)
+        return self._of(attributes(cells, loudness=self.loudness), rng)
+
+    def summary(self) -> dict[str, Any]:
+        """For JSON: what :meth:`from_summary` needs to give (nearly) the same scores."""
+        places = np.linspace(0, len(self._sorted) - 1, QUANTILES).round().astype(int)
+        return {"quantiles": self._sorted[places].tolist(), "loudness": self.loudness}
+
+    @classmethod
+    def from_summary(cls, summary: Mapping[str, Any]) -> Attributes:
+        """Attributes that know a distribution by its quantiles; their ``root`` is not that of the pieces."""
+        return cls(np.asarray(summary["quantiles"], np.float64), loudness=bool(summary["loudness"]))
 
     def _of(self, table: Floats, rng: np.random.Generator) -> Scores:
         from scipy.special import ndtri

@@ -1,8 +1,9 @@
-"""How good the critic takes a model's pieces to be: ``python -m training.judge RUN MODEL DATA -o FILE.npy``.
+"""How good the critic takes pieces to be: ``python -m training.judge RUN MODEL DATA -o FILE.npy``.
 
 For the atlas (``python -m export.build_atlas NAME --quality FILE.npy``): one number for each seed from 0, the
 higher the more the run's critic takes the piece for real music. The critic is the one that the generator was
-trained against, as it is at the run's newest checkpoint: it goes on learning after the generator's best.
+trained against, as it is at the newest checkpoint: it goes on learning after the generator's best. Pieces
+that get stuck (:mod:`training.stuck`) come after all others, whatever the critic thinks of their texture.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pianogan_bgm.files import write_atomically
 from training.config import InvalidConfig, load
 from training.corpus import Corpus
 from training.entrants import entrant
+from training.stuck import LONG, longest_alike
 
 SEEDS = 4096
 CHUNK = 256
@@ -35,8 +37,19 @@ def judged(run: Path, model: str, corpus: Corpus, seeds: int) -> npt.NDArray[np.
     stage.load_newest(run)
     source: Any = entrant(model).source
     chunks = range(seeds // CHUNK)
-    answers = [stage.judge(source(CHUNK, chunk)) for chunk in tqdm(chunks, desc="judging", unit="chunk")]
-    return np.concatenate(answers)
+    answers, stuck = [], []
+    for chunk in tqdm(chunks, desc="judging", unit="chunk"):
+        cells = source(CHUNK, chunk)
+        answers.append(stage.judge(cells))
+        stuck.append(longest_alike(cells) > LONG)
+    return stuck_last(np.concatenate(answers), np.concatenate(stuck))
+
+
+def stuck_last(answers: npt.NDArray[np.float64], stuck: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Answers with those to stuck pieces moved below all others, in their own order."""
+    if not stuck.any() or stuck.all():
+        return answers
+    return np.where(stuck, answers - (answers[stuck].max() - answers[~stuck].min()) - 1.0, answers)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -8,15 +8,18 @@ from typing import Any, Final
 import keras
 import numpy as np
 
+from training.attributes import Attributes
 from training.calibrate import Amounts, calibrated
 from training.composer import Composer
 from training.config import Config, load
 from training.runs import load_variables, named
 from training.studio import LATENT, Decision, Decoder
-from training.studio_vae import compiled, composed_odds, state_of
+from training.studio_vae import ask_otherwise, compiled, composed_odds, decided, state_of
 
 CALIBRATION_LATENTS: Final = 1024
 CALIBRATION_SEED: Final = 20260
+TURNS: Final = 3
+"""Of measuring which requests are met, once more with the finished network."""
 REACH: Final = 4.0
 """Of the numbers at a beat's entry, one in 100,000 is greater."""
 
@@ -51,8 +54,8 @@ class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
 def load_generator(run: Path, dtype: str = "float64") -> StudioGenerator:
     """The run's best averaged generator in its share with the first stage's, rounded to float16, calibrated.
 
-    ``dtype``: what it computes in. The thresholds come from fixed latents and the training set's amounts,
-    which the checkpoint carries, so two loads of one run are the same network.
+    ``dtype``: what it computes in. Requests and thresholds come from fixed latents and from the training
+    set's attributes and amounts, which the checkpoint carries, so two loads of one run are the same network.
     """
     config = load(run / "config.toml")
     best = run / "checkpoints" / "gan-best.npz"
@@ -74,7 +77,13 @@ def load_generator(run: Path, dtype: str = "float64") -> StudioGenerator:
     latents = np.random.default_rng(CALIBRATION_SEED).standard_normal(
         (CALIBRATION_LATENTS, LATENT), np.float32
     )
-    odds, _ = composed_odds(compiled(model.composer), model.decoder, latents)
-    biases = calibrated(odds, Amounts(**state["amounts"]))
+    compose, amounts = compiled(model.composer), Amounts(**state["amounts"])
+    attributes = Attributes.from_summary(state["attributes"])
+    for _ in range(TURNS):
+        pieces = decided(*composed_odds(compose, model.decoder, latents), amounts)
+        ask_otherwise(model.composer, latents, attributes.scores(pieces))
+        for measured in (model.composer.emphasis, model.composer.shift):
+            measured.assign(np.asarray(measured).astype(np.float16))
+    biases = calibrated(composed_odds(compose, model.decoder, latents)[0], amounts)
     model.decision.strike, model.decision.hold = biases.strike, biases.hold
     return model

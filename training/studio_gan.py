@@ -82,7 +82,12 @@ class GanStage:
 
     def state(self) -> dict[str, Any]:
         """Where the sampler stands, and what composing needs beside the weights."""
-        return {"sampler": self._sampler.state(), "root": self.root.tolist(), "amounts": self.amounts.table()}
+        return {
+            "sampler": self._sampler.state(),
+            "root": self.root.tolist(),
+            "amounts": self.amounts.table(),
+            "attributes": self.attributes.summary(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Put the sampler back."""

@@ -79,6 +79,7 @@ class VaeStage:
             "sampler": self._sampler.state(),
             "root": self.attributes.root.tolist(),
             "amounts": self.amounts.table(),
+            "attributes": self.attributes.summary(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -181,12 +182,7 @@ class Networks:
     def ask_otherwise(self, attributes: Attributes, amounts: Amounts, config: Config) -> None:
         """Measure which requests are met, on fixed latents, and let the composer be told others for them."""
         latents = fixed_latents(config, config.validation_windows, 4)
-        composer = self.composer
-        now = Requests(*(np.asarray(part, np.float64) for part in (composer.emphasis, composer.shift)))
-        got = attributes.scores(self.pieces(latents, amounts))
-        better = met(now, latents @ composer.root, got)
-        composer.emphasis.assign(better.emphasis)
-        composer.shift.assign(better.shift)
+        ask_otherwise(self.composer, latents, attributes.scores(self.pieces(latents, amounts)))
 
     def load(self, path: Path) -> dict[str, Any]:
         """Take the weights of a checkpoint of the first stage; its meta data."""
@@ -207,14 +203,7 @@ class Networks:
 
     def pieces(self, latents: Any, amounts: Amounts) -> Cells:
         """Codec bytes ``(n, 106, 300)`` of latents, with the thresholds calibrated on themselves."""
-        odds, velocities = self.odds(latents)
-        biases = calibrated(odds, amounts)
-        decision = Decision(biases.strike, biases.hold, dtype="float32")
-        pieces = []
-        for i in range(0, len(odds), CHUNK):
-            loud = None if velocities is None else velocities[i : i + CHUNK]
-            pieces.append(rolls_to_cells(decision(odds[i : i + CHUNK], loud)))
-        return np.concatenate(pieces)
+        return decided(*self.odds(latents), amounts)
 
     def odds(self, latents: Any) -> tuple[Any, Any]:
         """Log-odds float32 ``(n, 75, 2, 352)`` and velocities (or None) of latents."""
@@ -275,6 +264,25 @@ def compiled(network: Any) -> Any:
 
         return tf.function(network, reduce_retracing=True, autograph=False)
     return network
+
+
+def ask_otherwise(composer: Composer, latents: npt.NDArray[Any], got: npt.NDArray[Any]) -> None:
+    """Let a composer be told other requests, for what came of ``latents`` has the scores ``got``."""
+    now = Requests(*(np.asarray(part, np.float64) for part in (composer.emphasis, composer.shift)))
+    better = met(now, latents @ composer.root, got)
+    composer.emphasis.assign(better.emphasis)
+    composer.shift.assign(better.shift)
+
+
+def decided(odds: npt.NDArray[Any], velocities: Any, amounts: Amounts) -> Cells:
+    """Codec bytes ``(n, 106, 300)`` of log-odds, with the thresholds calibrated on themselves."""
+    biases = calibrated(odds, amounts)
+    decision = Decision(biases.strike, biases.hold, dtype="float32")
+    pieces = []
+    for i in range(0, len(odds), CHUNK):
+        loud = None if velocities is None else velocities[i : i + CHUNK]
+        pieces.append(rolls_to_cells(decision(odds[i : i + CHUNK], loud)))
+    return np.concatenate(pieces)
 
 
 def composed_odds(compose: Callable[[Any], Any], decoder: Any, latents: Any) -> tuple[Any, Any]:

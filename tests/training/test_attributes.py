@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -95,3 +97,12 @@ def test_the_root_makes_white_numbers_go_together_as_scores_do() -> None:
     np.testing.assert_allclose(root, root.T, atol=1e-6)
     np.testing.assert_allclose(root @ root, np.corrcoef(mixed, rowvar=False), atol=1e-5)
     assert (np.diag(root) > 0.85).all()
+
+
+def test_a_summary_in_a_checkpoint_gives_nearly_the_same_scores() -> None:
+    rng = np.random.default_rng(4)
+    rolls = np.where(rng.random((200, 106, 300)) < rng.uniform(0.001, 0.02, (200, 1, 1)), 230, 0)
+    known = Attributes.of([rolls.astype(np.uint8)], loudness=False)
+    again = Attributes.from_summary(json.loads(json.dumps(known.summary())))
+    some = rolls[:50].astype(np.uint8)
+    np.testing.assert_allclose(again.scores(some), known.scores(some), atol=0.1)

@@ -57,3 +57,16 @@ def test_a_folder_without_a_corpus_is_an_error_in_one_line(
 ) -> None:
     assert main(["open", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_stuck_pieces_come_after_all_others_in_the_order_they_had() -> None:
+    pytest.importorskip("tqdm")
+    from training.judge import stuck_last
+
+    answers = np.array([0.5, 3.0, -1.0, 2.0])
+    stuck = np.array([False, True, False, True])
+    ranked = stuck_last(answers, stuck)
+    assert ranked[[0, 2]].tolist() == [0.5, -1.0]
+    assert np.argsort(ranked)[::-1].tolist() == [0, 2, 1, 3]
+    for all_alike in (np.zeros(4, bool), np.ones(4, bool)):
+        np.testing.assert_array_equal(stuck_last(answers, all_alike), answers)
