@@ -1,6 +1,7 @@
 """What a game can do to its mixer, each in a process of its own: nothing crashes, hangs or is left behind."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -214,8 +215,24 @@ print("parent", music.stats.errors)
     assert out == ["child", "None", "1", "parent", "[]"]
 
 
+def plain_pygame_ends_after_a_fork():
+    """Without us: some builds of pygame wait in a child for an audio thread that only its parent has."""
+    code = "import os, sys, pygame; pygame.mixer.init(); sys.exit(0 if os.fork() == 0 else os.wait()[1])"
+    quiet = {**os.environ, "SDL_AUDIODRIVER": "dummy"}
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", code], env=quiet, start_new_session=True
+    ) as it:
+        try:
+            return it.wait(timeout=20) == 0
+        except subprocess.TimeoutExpired:
+            os.killpg(it.pid, signal.SIGKILL)
+            return False
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_child_ends_as_a_process_should():
+    if not plain_pygame_ends_after_a_fork():
+        pytest.skip("here a forked child of any pygame program with an open mixer waits for ever at its end")
     run(
         """
 import warnings; warnings.simplefilter("ignore")
