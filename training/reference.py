@@ -146,6 +146,10 @@ class ReferenceStage:
             **named("generator_optimizer", self._optimizers[1].variables),
         }
 
+    def inherited(self) -> dict[str, Any]:
+        """All of them."""
+        return self.variables()
+
     def state(self) -> dict[str, Any]:
         """Where the sampler stands, and the window of answers that decides when to stop."""
         balance = {"steps": self._balance.steps, "answers": self._balance.answers}

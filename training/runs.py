@@ -36,6 +36,9 @@ class Stage(Protocol):
     def variables(self) -> dict[str, Any]:
         """Keras variables by unique name: weights, averages, optimiser slots."""
 
+    def inherited(self) -> dict[str, Any]:
+        """Those of them that a fresh run takes from the run it starts from (``init_from``)."""
+
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds beside variables; JSON."""
 
@@ -145,7 +148,7 @@ class Run:
         if not path.exists():
             self.record(f"{stage.name}_init", f"nothing: {path} does not exist")
             return
-        new = load_matching(path, stage.variables())
+        new = load_matching(path, stage.inherited())
         self.record(f"{stage.name}_init", {"from": str(path), "sha256": sha256_of(path), "new": new})
         tqdm.write(f"{stage.name}: starts from {path}; new are {', '.join(new) or 'none'}")
 

@@ -80,6 +80,10 @@ class GanStage:
             **named("critic_optimizer", self._optimizers[1].variables),
         }
 
+    def inherited(self) -> dict[str, Any]:
+        """The critic alone where this run has trained a first stage of its own, else all of them."""
+        return named("critic", self.critic.variables) if self.config.vae.steps else self.variables()
+
     def state(self) -> dict[str, Any]:
         """Where the sampler stands, and what composing needs beside the weights."""
         return {

@@ -73,6 +73,10 @@ class VaeStage:
         """The networks and the optimiser."""
         return {**self.networks.named(), **named("optimizer", self._optimizer.variables)}
 
+    def inherited(self) -> dict[str, Any]:
+        """All of them."""
+        return self.variables()
+
     def state(self) -> dict[str, Any]:
         """Where the sampler stands, and what composing needs beside the weights."""
         return {

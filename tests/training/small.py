@@ -52,6 +52,9 @@ def save_corpus(folder: Path, *, velocity: bool = False) -> Path:
     return folder
 
 
+MEASURED = ("/blur", "/emphasis", "/shift")
+"""Ends of the names of weights that are not trained but measured, at every validation."""
+
 STUDIO = """
 name = "small"
 network = "studio"

@@ -18,7 +18,7 @@ keras = pytest.importorskip("keras", reason="needs the train extra")
 
 from bench import Bench, finish, start  # noqa: E402  # after the checks that they are there
 from elsewhere import go_on, penalised_step  # noqa: E402
-from small import STUDIO, weights  # noqa: E402
+from small import MEASURED, STUDIO, weights  # noqa: E402
 
 from training.config import InvalidConfig, load  # noqa: E402
 from training.corpus import Corpus  # noqa: E402
@@ -44,7 +44,7 @@ def check(bench: Bench, run: Path, *stages: str) -> None:
         )
         assert list(here) == list(there)
         for name, expected in here.items():
-            if not name.split("/")[0].endswith("optimizer"):
+            if not name.split("/")[0].endswith("optimizer") and not name.endswith(MEASURED):
                 gap = np.abs(there[name] - expected)
                 # Adam divides by the gradient's size: where that is near rounding, so is the step
                 assert np.quantile(gap, 0.9) < 1e-5, name

@@ -13,14 +13,11 @@ pytest.importorskip("tensorflow", reason="needs the train extra")
 keras = pytest.importorskip("keras", reason="needs the train extra")
 
 from bench import Bench, logged  # noqa: E402  # after the checks that they are there
-from small import STUDIO, weights  # noqa: E402
+from small import MEASURED, STUDIO, weights  # noqa: E402
 
 from training.config import parse  # noqa: E402
 from training.keep import main as keep  # noqa: E402
 from training.runs import Run, load_matching, load_variables  # noqa: E402
-
-MEASURED = ("/blur", "/emphasis", "/shift")
-"""Weights that every validation measures again."""
 
 
 def test_a_run_killed_in_each_stage_and_resumed_ends_with_the_same_weights(bench: Bench) -> None:
@@ -100,6 +97,26 @@ def test_a_run_starts_from_another_ones_weights(bench: Bench, tmp_path: Path) ->
     told = json.loads((tmp_path / "second" / "run.json").read_text("utf-8"))
     assert told["vae_init"]["from"].endswith("vae-best.npz")
     assert told["vae_init"]["new"] == []
+
+
+def test_a_run_with_a_first_stage_of_its_own_takes_the_critic_alone_for_the_second(
+    bench: Bench, tmp_path: Path
+) -> None:
+    config = tmp_path / "third.toml"
+    short = STUDIO.replace("steps = 8", "steps = 1").replace("steps = 5", "steps = 0")
+    config.write_text(f'init_from = "{bench.whole.as_posix()}"\n{short}', encoding="utf-8")
+    assert bench.train(tmp_path / "third", config=config) == 0
+    before = weights(bench.whole / "checkpoints" / "gan-best.npz")
+    own = weights(tmp_path / "third" / "checkpoints" / "vae-best.npz")
+    found = weights(tmp_path / "third" / "checkpoints" / "gan-best.npz")
+    critic = [name for name in found if name.startswith("critic/")]
+    generator = [name for name in found if name.startswith("decoder/")]
+    assert critic
+    assert generator
+    for name in critic:
+        np.testing.assert_array_equal(found[name], before[name], err_msg=name)
+    for name in generator:
+        np.testing.assert_array_equal(found[name], own[name], err_msg=name)
 
 
 def test_what_is_kept_of_a_run_is_enough_to_start_another(bench: Bench, tmp_path: Path) -> None:
