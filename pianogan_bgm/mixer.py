@@ -7,6 +7,7 @@ pygame's wheels lean on libraries of the system for sound; where one is missing 
 from __future__ import annotations
 
 import warnings
+from functools import lru_cache
 from typing import Any
 
 
@@ -29,11 +30,16 @@ class NoMixer:
 
 def usable_mixer(pygame: Any) -> Any:
     """The module ``pygame.mixer``, or a :class:`NoMixer` where it is missing."""
-    mixer = pygame.mixer
+    return _judged(pygame.mixer, pygame.error)
+
+
+@lru_cache(maxsize=1)
+def _judged(mixer: Any, error: type[Exception]) -> Any:
+    """Looked at once: the music's thread asks again and again, and warning filters belong to the process."""
     try:
         with warnings.catch_warnings():  # pygame warns, too; the reason is told once, by who asks for sound
             warnings.simplefilter("ignore")
             mixer.get_init  # noqa: B018  # a missing module raises here
-    except NotImplementedError as error:
-        return NoMixer(" ".join(str(error).split()), pygame.error)
+    except NotImplementedError as missing:
+        return NoMixer(" ".join(str(missing).split()), error)
     return mixer

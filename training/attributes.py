@@ -116,7 +116,7 @@ class Attributes:
 
     def __init__(self, table: Floats, *, loudness: bool) -> None:
         self._sorted = np.sort(table, axis=0)
-        self.loudness = loudness
+        self._loudness = loudness
         # equal values get any order, so that every column is normal
         rng = np.random.default_rng(0)
         self.root = correlation_root(self._of(table, rng))
@@ -133,12 +133,12 @@ class Attributes:
         A value that several known pieces have stands anywhere among them; where is fixed by the roll.
         """
         rng = np.random.default_rng(int(cells.sum(dtype=np.int64)))
-        return self._of(attributes(cells, loudness=self.loudness), rng)
+        return self._of(attributes(cells, loudness=self._loudness), rng)
 
     def summary(self) -> dict[str, Any]:
         """For JSON: what :meth:`from_summary` needs to give (nearly) the same scores."""
         places = np.linspace(0, len(self._sorted) - 1, QUANTILES).round().astype(int)
-        return {"quantiles": self._sorted[places].tolist(), "loudness": self.loudness}
+        return {"quantiles": self._sorted[places].tolist(), "loudness": self._loudness}
 
     @classmethod
     def from_summary(cls, summary: Mapping[str, Any]) -> Attributes:

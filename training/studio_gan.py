@@ -27,6 +27,7 @@ from training.studio_vae import (
     CHUNK,
     SHEET,
     Networks,
+    composing_state,
     evaluation_cells,
     fixed_latents,
     known_attributes,
@@ -88,9 +89,7 @@ class GanStage:
         """Where the sampler stands, and what composing needs beside the weights."""
         return {
             "sampler": self._sampler.state(),
-            "root": self.root.tolist(),
-            "amounts": self.amounts.table(),
-            "attributes": self.attributes.summary(),
+            **composing_state(self.root, self.amounts, self.attributes),
         }
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -81,9 +81,7 @@ class VaeStage:
         """Where the sampler stands, and what composing needs beside the weights."""
         return {
             "sampler": self._sampler.state(),
-            "root": self.attributes.root.tolist(),
-            "amounts": self.amounts.table(),
-            "attributes": self.attributes.summary(),
+            **composing_state(self.attributes.root, self.amounts, self.attributes),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -313,6 +311,11 @@ def evaluation_cells(corpus: Corpus, split: str, most: int, seed: int) -> npt.ND
 def rolls_to_cells(rolls: Any) -> npt.NDArray[np.uint8]:
     """Rolls ``(n, 106, 300, 1)`` to codec bytes ``(n, 106, 300)``."""
     return np.stack([to_cells(roll) for roll in np.asarray(rolls)])
+
+
+def composing_state(root: Any, amounts: Amounts, attributes: Attributes) -> dict[str, Any]:
+    """What composing and exporting need of a checkpoint beside the weights; JSON."""
+    return {"root": root.tolist(), "amounts": amounts.table(), "attributes": attributes.summary()}
 
 
 def state_of(path: Path) -> dict[str, Any]:
