@@ -219,8 +219,12 @@ class Pages:
         self._channel.set_volume(1.0)
 
     def stop(self) -> None:
-        """Fall silent. Twice, because pygame-ce starts the queued Sound at the first."""
+        """Fall silent."""
         self.playing = False
+        self._halt()
+
+    def _halt(self) -> None:
+        """Stop the channel. Twice, because pygame-ce starts the queued Sound at the first."""
         with self._lock:
             if self._channel is not None and self._here() and self._ours():
                 self._channel.stop()
@@ -228,10 +232,13 @@ class Pages:
                     self._channel.stop()
 
     def leave(self) -> None:
-        """The mixer closes: stop and touch it no more; the next :meth:`poll` says so."""
-        playing = self.playing
-        self.stop()
-        self._channel, self.playing = None, playing
+        """The mixer closes: stop and touch it no more; the next :meth:`poll` says so.
+
+        Called from another thread: :attr:`playing` stays as it is at every moment, for the music's thread
+        would go to sleep for good if it saw it false.
+        """
+        self._halt()
+        self._channel = None
 
     def cursor(self, now: float) -> int:
         """The furthest frame the mixer may read at ``now``."""

@@ -434,3 +434,19 @@ def test_getting_ready_for_what_cannot_be_played_harms_nothing():
     rig.run(1.0)
     assert rig.engine.stats.errors == []
     assert_equal_to_offline(rig)
+
+
+def test_a_mixer_that_closes_never_looks_like_music_that_has_stopped():
+    """The music's thread may look at any moment, and would sleep for good."""
+    rig = Rig()
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(0.5)
+    pages, seen = rig.engine.sink, []
+    channel = rig.mixer.channels[pages._index]
+    stop = channel.stop
+    channel.stop = lambda: (seen.append(pages.playing), stop())
+    pages.leave()
+    assert seen
+    assert all(seen)
+    assert pages.playing
+    assert not pages.poll(rig.clock()), "and the next look tells"

@@ -16,7 +16,7 @@ import pygame
 from music_fakes import make_piece
 from pianogan_bgm import BackgroundMusic
 
-def wait_for(condition, seconds=20.0):
+def wait_for(condition, seconds=60.0):
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:
@@ -24,7 +24,8 @@ def wait_for(condition, seconds=20.0):
         time.sleep(0.005)
 
 def busy(n):
-    return pygame.mixer.get_num_channels() > n and pygame.mixer.Channel(n).get_busy()
+    # from n up: on a slow machine one that was lost may have been left for the next
+    return any(pygame.mixer.Channel(i).get_busy() for i in range(n, pygame.mixer.get_num_channels()))
 
 def player(seed=1):
     return BackgroundMusic(make_piece(seed), instrument="chip_triangle")
@@ -49,7 +50,7 @@ def run(script, driver="dummy", **environment):
         capture_output=True,
         text=True,
         env=settings,
-        timeout=90,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
