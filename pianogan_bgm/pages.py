@@ -226,7 +226,7 @@ class Pages:
     def _halt(self) -> None:
         """Stop the channel. Twice, because pygame-ce starts the queued Sound at the first."""
         with self._lock:
-            if self._channel is not None and self._here() and self._ours():
+            if self._ours():
                 self._channel.stop()
                 if self._ours():
                     self._channel.stop()
@@ -255,14 +255,14 @@ class Pages:
     def pause(self, now: float) -> None:
         """Hold the channel."""
         with self._lock:
-            if self._channel is not None and self._here() and self._ours():
+            if self._ours():
                 self._channel.pause()
         self._cursor.pause(now)
 
     def unpause(self, now: float) -> None:
         """Let the channel go on."""
         with self._lock:
-            if self._channel is not None and self._here() and self._ours():
+            if self._ours():
                 self._channel.unpause()
         self._cursor.unpause(now)
 
@@ -270,6 +270,9 @@ class Pages:
         return bool(self._mixer.get_init() == self.format and self._mixer.get_num_channels() > self._index)
 
     def _ours(self) -> bool:
+        """Whether there is a channel still, and it plays one of our Sounds."""
+        if self._channel is None or not self._here():
+            return False
         sound = self._channel.get_sound()
         return sound is self._sounds[0] or sound is self._sounds[1]
 
