@@ -2,14 +2,14 @@
 
 Each attribute of the training windows is replaced by its normal score (the normal quantile of its rank), so
 that every one is standard normal whatever its own distribution is. Attributes go together (dense pieces have
-short notes): with the correlation matrix ``R`` of the scores, ``scores = latent @ R^(1/2)`` turns a standard
-normal latent into scores that go together as real ones do. The symmetric root is, of all such roots, the
-one that keeps each number nearest to its attribute (Kessy et al. 2018, "ZCA-cor").
+short notes), and training transposes, which spreads registers further than composers did. So what a latent
+asks for is spread as the scores of windows that nobody transposed (:class:`Wanted`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -109,17 +109,11 @@ def _loudness(cells: Cells) -> Floats:
 
 
 class Attributes:
-    """How the attributes of known pieces are distributed, so that others get scores.
-
-    ``root``: float32 ``(14, 14)``, from latents to scores.
-    """
+    """How the attributes of known pieces are distributed, so that others get scores."""
 
     def __init__(self, table: Floats, *, loudness: bool) -> None:
         self._sorted = np.sort(table, axis=0)
         self._loudness = loudness
-        # equal values get any order, so that every column is normal
-        rng = np.random.default_rng(0)
-        self.root = correlation_root(self._of(table, rng))
 
     @classmethod
     def of(cls, batches: Iterable[Cells], *, loudness: bool) -> Attributes:
@@ -142,7 +136,7 @@ class Attributes:
 
     @classmethod
     def from_summary(cls, summary: Mapping[str, Any]) -> Attributes:
-        """Attributes that know a distribution by its quantiles; their ``root`` is not that of the pieces."""
+        """Attributes that know a distribution by its quantiles."""
         return cls(np.asarray(summary["quantiles"], np.float64), loudness=bool(summary["loudness"]))
 
     def _of(self, table: Floats, rng: np.random.Generator) -> Scores:
@@ -163,8 +157,43 @@ class Attributes:
         return np.asarray(ndtri((places + 0.5) / (count + 1)), dtype=np.float32)
 
 
-def correlation_root(scores: Scores) -> Scores:
-    """``R^(1/2)`` of the scores' correlation matrix, float32 ``(14, 14)``, symmetric."""
-    values, vectors = np.linalg.eigh(np.corrcoef(scores.astype(np.float64), rowvar=False))
-    root = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
-    return np.asarray(root, dtype=np.float32)
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """How scores are to be spread: ``latent @ root + centre``.
+
+    ``root``: float32 ``(14, 14)``. ``centre``: float32 ``(14,)``.
+    """
+
+    root: Scores
+    centre: Scores
+
+    @classmethod
+    def of(cls, scores: Scores) -> Wanted:
+        """As ``scores``, ``(n, 14)``, are: their means, deviations ``s`` and correlations ``R``.
+
+        The root is ``R^(1/2) s``: of all that would do, with it each number stays nearest to its attribute
+        (Kessy et al. 2018, "ZCA-cor").
+        """
+        known = scores.astype(np.float64)
+        values, vectors = np.linalg.eigh(np.corrcoef(known, rowvar=False))
+        root = (vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T) * known.std(axis=0)
+        return cls(root.astype(np.float32), known.mean(axis=0).astype(np.float32))
+
+    @classmethod
+    def plain(cls) -> Wanted:
+        """Independent standard normal scores: each is a number of the latent."""
+        return cls(np.eye(len(ATTRIBUTES), dtype=np.float32), np.zeros(len(ATTRIBUTES), np.float32))
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Wanted:
+        """What :meth:`table` gave, in float16, which a model file holds exactly."""
+        root, centre = (np.float16(table[part]).astype(np.float32) for part in ("root", "centre"))
+        return cls(root, centre)
+
+    def table(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"root": self.root.tolist(), "centre": self.centre.tolist()}
+
+    def scores(self, latents: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What latents ``(n, 14)`` ask for, ``(n, 14)``."""
+        return latents @ self.root + self.centre

@@ -4,8 +4,9 @@
 
 A soft decoder hedges between places a note might stand. Two biases, found by bisection in turns, make the
 number of notes and the number of sounding cells the data's: one on strikes, one on holding what was struck.
-A bias for each key, matched to the rates of each register, was tried first and is worse: it forces notes into
-cells that the network knows to be silent (docs/experiments.md).
+A third threshold makes the number of steps in which something is struck the data's: where it is plain that,
+but not what, the likeliest is. A bias for each key, matched to the rates of each register, was tried first
+and is worse: it forces notes into cells that the network knows to be silent (docs/experiments.md).
 
 *Requests*: of a latent's scores, what the composer is told, so that its pieces have scores like real ones.
 """
@@ -21,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pianogan_bgm.roll import ROLL, SOUNDING_BYTE, STRUCK_BYTE, Cells
-from training.studio import KEYS
+from training.studio import KEYS, NEVER, Thresholds
 
 LIMIT: Final = 3.0
 HALVINGS: Final = 10
@@ -35,43 +36,42 @@ SHIFTS: Final = (-1.5, 1.5)
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """Notes and sounding cells of a piece, on average."""
+    """Notes, sounding cells and steps in which something is struck, of a piece, on average."""
 
     notes: float
     sounding: float
+    onsets: float
 
     @classmethod
     def of(cls, cells: Cells) -> Amounts:
         """Of real music, codec bytes ``(n, 106, 300)``; a held first column is a note of its own."""
         keys = cells[:, :KEYS]
         cut = (keys[:, :, 0] >= SOUNDING_BYTE) & (keys[:, :, 0] < STRUCK_BYTE)
-        notes = (keys >= STRUCK_BYTE).sum() + cut.sum()
-        return cls(float(notes / len(cells)), float((keys >= SOUNDING_BYTE).sum() / len(cells)))
+        struck = keys >= STRUCK_BYTE
+        counts = (struck.sum() + cut.sum(), (keys >= SOUNDING_BYTE).sum(), struck.any(axis=1).sum())
+        return cls(*(float(count / len(cells)) for count in counts))
 
     def table(self) -> dict[str, float]:
         """For JSON."""
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Biases:
-    """What is added to the log-odds of striking and of holding before they are compared with silence."""
+def calibrated(odds: npt.NDArray[Any], wanted: Amounts) -> Thresholds:
+    """The thresholds at which log-odds ``(n, 75, 2, 352)`` decode to the ``wanted`` amounts.
 
-    strike: float = 0.0
-    hold: float = 0.0
-
-
-def calibrated(odds: npt.NDArray[Any], wanted: Amounts) -> Biases:
-    """The biases, each within ±3, at which log-odds ``(n, 75, 2, 352)`` decode to the ``wanted`` amounts."""
+    Biases are within ±3, and 3 is the most that holding gets.
+    """
     held = np.ascontiguousarray(odds[:, :, 0], np.float32).reshape(-1, ROLL.steps, KEYS)
     struck = np.ascontiguousarray(odds[:, :, 1], np.float32).reshape(-1, ROLL.steps, KEYS)
     strike = hold = 0.0
+    least = NEVER
     for turn in range(2 * ROUNDS + 1):
         if turn % 2:
-            hold = _bisect(partial(_sounding, held, struck, strike), wanted.sounding * len(held))
+            hold = _bisect(partial(_sounding, held, struck, strike, least), wanted.sounding * len(held))
         else:
-            strike = _bisect(partial(_notes, held, struck, hold), wanted.notes * len(held))
-    return Biases(strike, hold)
+            least = _least(_margins(held, struck, strike, hold), round(wanted.onsets * len(held)))
+            strike = _bisect(partial(_notes, held, struck, hold, least), wanted.notes * len(held))
+    return Thresholds(strike, hold, least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +106,33 @@ def _bisect(count: Callable[[float], int], wanted: float) -> float:
     return (low + high) / 2
 
 
-def _notes(held: Any, struck: Any, hold: float, strike: float) -> int:
-    return int(_strikes(held, struck, strike, hold).sum())
+def _least(margins: npt.NDArray[Any], onsets: int) -> float:
+    """The threshold at which something is struck in ``onsets`` steps of all."""
+    plain = (margins > 0.0).any(axis=-1)
+    sums = np.sort(np.exp(margins[~plain]).sum(axis=-1))
+    more = onsets - int(plain.sum())
+    return NEVER if more <= 0 or more >= len(sums) else float(sums[-more - 1])
 
 
-def _strikes(held: Any, struck: Any, strike: float, hold: float) -> npt.NDArray[np.bool_]:
-    return np.asarray(struck + strike > np.maximum(held + hold, 0.0))
+def _margins(held: Any, struck: Any, strike: float, hold: float) -> npt.NDArray[Any]:
+    return np.asarray(struck + strike - np.maximum(held + hold, 0.0))
 
 
-def _sounding(held: Any, struck: Any, strike: float, hold: float) -> int:
+def _notes(held: Any, struck: Any, hold: float, least: float, strike: float) -> int:
+    return int(_strikes(held, struck, strike, hold, least).sum())
+
+
+def _strikes(held: Any, struck: Any, strike: float, hold: float, least: float) -> npt.NDArray[np.bool_]:
+    """As :func:`training.studio.decide` decides."""
+    margins = _margins(held, struck, strike, hold)
+    best = margins.max(axis=-1, keepdims=True)
+    plain = np.exp(margins).sum(axis=-1, keepdims=True) > least
+    return np.asarray((margins > 0.0) | ((margins >= best) & plain))
+
+
+def _sounding(held: Any, struck: Any, strike: float, least: float, hold: float) -> int:
     """Sounding cells as :class:`training.studio.Decision` makes them."""
-    strikes, holds = _strikes(held, struck, strike, hold), held + hold > 0.0
+    strikes, holds = _strikes(held, struck, strike, hold, least), held + hold > 0.0
     now = np.zeros_like(strikes[:, 0])
     total = 0
     for step in range(ROLL.steps):

@@ -37,7 +37,7 @@ import numpy as np
 import numpy.typing as npt
 from keras import ops
 
-from training.attributes import Scores
+from training.attributes import Wanted
 from training.config import Config
 from training.layers import leaky
 from training.studio import BEATS, LATENT
@@ -68,8 +68,8 @@ _FAR: Final = -1e4
 class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     """Codes from latents, and the mean and deviation of codes that are given.
 
-    ``width``: of the memory. ``codes``: numbers a beat. ``root``: float32 ``(14, 14)``, from latents to
-    scores (:mod:`training.attributes`). ``daring``: what chances are multiplied with when composing.
+    ``width``: of the memory. ``codes``: numbers a beat. ``wanted``: from latents to the scores that they ask
+    for; else those are the latents themselves. ``daring``: what chances are multiplied with when composing.
     ``blur``: what the blur of that which the composer hears of itself is multiplied with.
     """
 
@@ -78,7 +78,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         width: int,
         hidden: int,
         codes: int,
-        root: Scores | None = None,
+        wanted: Wanted | None = None,
         *,
         daring: float = 1.0,
         blur: float = 1.0,
@@ -86,18 +86,18 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     ) -> None:
         super().__init__(**kwargs)
         self.width, self.hidden, self.codes = width, hidden, codes
-        self.root = np.eye(LATENT, dtype=np.float32) if root is None else root
+        self.wanted = wanted or Wanted.plain()
         self.daring, self.hears = daring, blur
         self.whole: dict[str, WholeProduct] = {}
         self.map1 = keras.layers.Dense(STYLE, name="map1", dtype=self.dtype_policy)
         self.map2 = keras.layers.Dense(STYLE, name="map2", dtype=self.dtype_policy)
 
     @classmethod
-    def of(cls, config: Config, root: Any, **kwargs: Any) -> Composer:
+    def of(cls, config: Config, wanted: Wanted, **kwargs: Any) -> Composer:
         """Built as a run's configuration says."""
         v, g = config.vae, config.gan
         how = {"daring": g.daring, "blur": g.blur, "name": "composer", **kwargs}
-        composer = cls(v.composer, v.hidden, v.codes, root, **how)
+        composer = cls(v.composer, v.hidden, v.codes, wanted, **how)
         composer.build()
         return composer
 
@@ -201,7 +201,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     def plan(self, latent: Any) -> tuple[Any, Any, Any, Any, Any]:
         """Known before the first beat: settings, chances, blurs and lots, ``(75, n, …)``, and taste."""
         latent = ops.cast(latent, self.compute_dtype)
-        scores = ops.matmul(latent, ops.cast(self.root, self.compute_dtype))
+        scores = ops.matmul(latent, self._cast(self.wanted.root)) + self._cast(self.wanted.centre)
         style = self.style(self._cast(self.emphasis) * scores + self._cast(self.shift))
         settings = ops.transpose(self._setting(style), (1, 0, 2))
         chances, lots = (ops.transpose(x, (1, 0, 2)) for x in self._chances(latent))

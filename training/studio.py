@@ -14,6 +14,7 @@ whole piece (patch-wise as in Isola et al. 2017).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import keras
@@ -82,13 +83,34 @@ def one_hot(states: Any) -> Any:
     return ops.stack([ops.cast(states == state, "float32") for state in (HELD, STRUCK)], axis=2)
 
 
-def decide(held: Any, struck: Any) -> tuple[Any, Any]:
+NEVER: Final = float("inf")
+"""As ``least``: no step is struck but where a cell is likelier struck than not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What is added to the log-odds of striking and of holding, and ``least`` (see :func:`decide`)."""
+
+    strike: float = 0.0
+    hold: float = 0.0
+    least: float = NEVER
+
+
+def decide(held: Any, struck: Any, least: float = NEVER) -> tuple[Any, Any]:
     """Log-odds over time ``(n, 300, keys)`` to which cells are struck and which sound, booleans.
 
-    A cell is struck where that is likelier than holding and than silence. A struck cell sounds on for as long
-    as holding is likelier than silence: nothing is held that was not struck.
+    A cell is struck where that is likelier than what else is likeliest, holding or silence. Where the odds of
+    all cells of a step for that sum to more than ``least``, its likeliest is struck in any case: that
+    something is struck can be plain where what is struck is not, and a rhythm must not suffer from it. A
+    struck cell sounds on for as long as holding is likelier than silence: nothing is held that was not
+    struck.
     """
-    strikes = struck > ops.maximum(held, ops.zeros_like(held))
+    margins = struck - ops.maximum(held, ops.zeros_like(held))
+    strikes = margins > 0.0
+    if least < NEVER:
+        best = margins >= ops.max(margins, axis=-1, keepdims=True)
+        plain = ops.sum(ops.exp(margins), axis=-1, keepdims=True) > ops.cast(least, margins.dtype)
+        strikes = ops.logical_or(strikes, ops.logical_and(best, plain))
     sounding, holds = strikes, held > ops.zeros_like(held)
     apart = 1
     while apart < held.shape[1]:  # doubling the reach each time (Hillis & Steele 1986)
@@ -108,10 +130,13 @@ def over_time(odds: Any) -> tuple[Any, Any]:
     return held, struck
 
 
-def firm(odds: Any) -> Any:
-    """Log-odds ``(n, 75, 2, 352)`` to planes of 0 and 1; gradients are those of the probabilities."""
+def firm(odds: Any, least: float = NEVER) -> Any:
+    """Log-odds ``(n, 75, 2, 352)`` to planes of 0 and 1; gradients are those of the probabilities.
+
+    ``least``: see :func:`decide`.
+    """
     soft = ops.exp(odds - log_total(odds[:, :, 0], odds[:, :, 1])[:, :, None])
-    strikes, sounding = decide(*over_time(odds))
+    strikes, sounding = decide(*over_time(odds), least)
     holds = ops.logical_and(sounding, ops.logical_not(strikes))
     planes = [ops.reshape(ops.cast(plane, "float32"), (-1, BEATS, CELLS)) for plane in (holds, strikes)]
     return soft + ops.stop_gradient(ops.stack(planes, axis=2) - soft)
@@ -208,19 +233,20 @@ def spread(x: Any, group: int = 4) -> Any:
 class Decision(keras.layers.Layer):  # type: ignore[misc]  # keras is untyped
     """Log-odds and velocities to codec values, ``(n, 106, 300, 1)``, as :func:`decide` decides.
 
-    ``strike`` and ``hold`` are added to the log-odds; they are set after training
-    (:mod:`training.calibrate`). Values are the codec's own, far from its thresholds.
+    ``thresholds`` are set after training (:mod:`training.calibrate`). Values are the codec's own, far from
+    its thresholds.
     """
 
-    def __init__(self, strike: float = 0.0, hold: float = 0.0, **kwargs: Any) -> None:
+    def __init__(self, thresholds: Thresholds = Thresholds(), **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.strike, self.hold = strike, hold
+        self.thresholds = thresholds
 
     def call(self, odds: Any, velocities: Any = None) -> Any:
         """``odds`` (n, 75, 2, 352), ``velocities`` (n, 75, 352) in 0–1 or None."""
         dtype = self.compute_dtype
         held, struck = over_time(odds)
-        strikes, sounding = decide(held + ops.cast(self.hold, dtype), struck + ops.cast(self.strike, dtype))
+        strike, hold = (ops.cast(bias, dtype) for bias in (self.thresholds.strike, self.thresholds.hold))
+        strikes, sounding = decide(held + hold, struck + strike, self.thresholds.least)
         if velocities is None:
             level = float(velocity_to_level(DEFAULT_VELOCITY))
             high = ops.cast((STRUCK_BYTE + level + 0.5) / 256.0, dtype)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import keras
 import numpy as np
 
-from training.attributes import Attributes
+from training.attributes import Attributes, Wanted
 from training.calibrate import Amounts, calibrated
 from training.composer import Composer
 from training.config import Config, load
@@ -27,10 +27,10 @@ REACH: Final = 4.0
 class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
     """Composer, decoder and decision in one pass: ``(n, 14)`` to a roll ``(n, 106, 300, 1)`` float32."""
 
-    def __init__(self, config: Config, root: Any, *, velocity: bool, **kwargs: Any) -> None:
+    def __init__(self, config: Config, wanted: Wanted, *, velocity: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         dtype, v = self.dtype_policy, config.vae
-        self.composer = Composer.of(config, root, dtype=dtype)
+        self.composer = Composer.of(config, wanted, dtype=dtype)
         self.decoder = Decoder(v.width, v.blocks, velocity=velocity, name="decoder", dtype=dtype)
         self.decision = Decision(dtype=dtype)
         # not through self: weights keep the names they have in a run
@@ -62,8 +62,8 @@ def load_generator(run: Path, dtype: str = "float64") -> StudioGenerator:
     state = state_of(best)
     with np.load(best, allow_pickle=False) as arrays:
         velocity = any(name.startswith("decoder/") and "velocities" in name for name in arrays)
-    root = np.asarray(state["root"], np.float16).astype(np.float32)
-    model = StudioGenerator(config, root, velocity=velocity, name="generator", dtype=dtype)
+    wanted = Wanted.from_table(state["wanted"])
+    model = StudioGenerator(config, wanted, velocity=velocity, name="generator", dtype=dtype)
     first = best.with_name("vae-best.npz")
     for part in ("composer", "decoder"):
         variables = getattr(model, part).variables
@@ -84,6 +84,5 @@ def load_generator(run: Path, dtype: str = "float64") -> StudioGenerator:
         ask_otherwise(model.composer, latents, attributes.scores(pieces))
         for measured in (model.composer.emphasis, model.composer.shift):
             measured.assign(np.asarray(measured).astype(np.float16))
-    biases = calibrated(composed_odds(compose, model.decoder, latents)[0], amounts)
-    model.decision.strike, model.decision.hold = biases.strike, biases.hold
+    model.decision.thresholds = calibrated(composed_odds(compose, model.decoder, latents)[0], amounts)
     return model

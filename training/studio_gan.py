@@ -16,6 +16,7 @@ import numpy.typing as npt
 from keras import ops
 
 from pianogan_bgm.notes import DEFAULT_VELOCITY, VELOCITY_LEVELS, velocity_to_level
+from training.attributes import Wanted
 from training.calibrate import Amounts, calibrated
 from training.config import Config
 from training.corpus import Corpus
@@ -50,9 +51,9 @@ class GanStage:
         self.steps = self.settings.steps
         first = run / "checkpoints" / "vae-best.npz"
         state = state_of(first)
-        self.amounts, self.root = Amounts(**state["amounts"]), np.asarray(state["root"], np.float32)
+        self.amounts, self.wanted = Amounts(**state["amounts"]), Wanted.from_table(state["wanted"])
         self.networks, self.average = (
-            Networks(config, self.root, velocity=corpus.has_velocity) for _ in range(2)
+            Networks(config, self.wanted, velocity=corpus.has_velocity) for _ in range(2)
         )
         self.networks.load(first)
         self.average.load(first)
@@ -60,7 +61,7 @@ class GanStage:
         self._sampler = corpus.sampler("train", self.settings.batch, config.seed + 2)
         self._held_out = evaluation_cells(corpus, "validation", config.validation_windows, 0)
         self._typical = self._feature_moments(corpus)
-        self._biases = self._first_biases()
+        self._thresholds = calibrated(self.average.odds(fixed_latents(config, 4 * CHUNK))[0], self.amounts)
         self.critic = Critic(self.settings.critic_width, name="critic")
         states, velocities, *_ = self._batch(self._held_out[:4], np.random.default_rng(0))
         self.critic(self._see_real(states, velocities))
@@ -89,7 +90,7 @@ class GanStage:
         """Where the sampler stands, and what composing needs beside the weights."""
         return {
             "sampler": self._sampler.state(),
-            **composing_state(self.root, self.amounts, self.attributes),
+            **composing_state(self.wanted, self.amounts, self.attributes),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -128,11 +129,6 @@ class GanStage:
     def finished(self) -> bool:
         """Run to the last step."""
         return False
-
-    def _first_biases(self) -> Any:
-        """The biases of the first stage's best, added to the log-odds of held and struck cells."""
-        biases = calibrated(self.average.odds(fixed_latents(self.config, 4 * CHUNK))[0], self.amounts)
-        return np.array([biases.hold, biases.strike], np.float32)[:, None]
 
     def judge(self, cells: Any) -> npt.NDArray[np.float64]:
         """How real the critic takes rolls, codec bytes ``(n, 106, 300)``, to be: its mean answers, ``(n,)``.
@@ -210,13 +206,18 @@ class GanStage:
     def _generator_loss(self, latents: Any, *real: Any) -> tuple[Any, ...]:
         states, velocities, *_ = real
         _, odds, loudness = self.networks.decoder(self.networks.composer(latents))
-        made = self._see(firm(ops.cast(odds, "float32") + self._biases), loudness)
+        decided = firm(ops.cast(odds, "float32") + self._biases(), self._thresholds.least)
+        made = self._see(decided, loudness)
         seen = ops.stop_gradient(self._see_real(states, velocities))
         judged = hardness(self._margins(seen, made), -1.0)
         anchored: list[Any] = [*real, self.config.vae.kl_weight]
         kept, _ = self.networks.surprise(*anchored)
         logs = {"generator": judged, "surprise": kept}
         return judged + self.settings.anchor * kept, logs, (seen, ops.stop_gradient(made))
+
+    def _biases(self) -> Any:
+        """What is added to the log-odds of held and of struck cells, float32 ``(2, 1)``."""
+        return np.array([self._thresholds.hold, self._thresholds.strike], np.float32)[:, None]
 
     def _margins(self, seen: Any, made: Any) -> list[Any]:
         """By how much the critic takes each real sample for more real than the made one paired with it."""

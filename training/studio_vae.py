@@ -16,7 +16,7 @@ import numpy.typing as npt
 from keras import ops
 
 from pianogan_bgm.roll import to_cells
-from training.attributes import Attributes
+from training.attributes import Attributes, Wanted
 from training.calibrate import Amounts, Requests, calibrated, met
 from training.composer import Composer
 from training.config import Config
@@ -44,7 +44,9 @@ TURNS: Final = 4
 """Of measuring which requests are met, at each validation."""
 BLUR_WINDOWS: Final = 256
 MEASURED: Final = 4096
-"""Training windows whose attributes stand for all."""
+"""Windows, transposed as they are in training, whose attributes stand for all."""
+TYPICAL: Final = 4000
+"""Windows as they were written, which pieces are to be like: in amounts and in scores."""
 
 
 class VaeStage:
@@ -56,7 +58,10 @@ class VaeStage:
         self.config, self.settings = config, config.vae
         self.steps = self.settings.steps
         self.attributes = known_attributes(corpus, config.seed)
-        self.networks = Networks(config, self.attributes.root, velocity=corpus.has_velocity)
+        typical = evaluation_cells(corpus, "train", TYPICAL, 0)
+        self.amounts, self._typical = Amounts.of(typical), typical[:: len(typical) // BLUR_WINDOWS + 1]
+        self.wanted = Wanted.of(self.attributes.scores(typical))
+        self.networks = Networks(config, self.wanted, velocity=corpus.has_velocity)
         self._sampler = corpus.sampler("train", self.settings.batch, config.seed)
         self._optimizer = keras.optimizers.AdamW(
             warm_cosine(self.settings.learning_rate, self.steps),
@@ -66,8 +71,6 @@ class VaeStage:
         )
         self._step = GradientStep(Move(self._loss, self.networks.variables(), self._optimizer))
         self._held_out = evaluation_cells(corpus, "validation", config.validation_windows, 0)
-        typical = evaluation_cells(corpus, "train", 4000, 0)
-        self.amounts, self._typical = Amounts.of(typical), typical[:: len(typical) // BLUR_WINDOWS + 1]
 
     def variables(self) -> dict[str, Any]:
         """The networks and the optimiser."""
@@ -81,7 +84,7 @@ class VaeStage:
         """Where the sampler stands, and what composing needs beside the weights."""
         return {
             "sampler": self._sampler.state(),
-            **composing_state(self.attributes.root, self.amounts, self.attributes),
+            **composing_state(self.wanted, self.amounts, self.attributes),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -148,7 +151,7 @@ class VaeStage:
 class Networks:
     """Encoder, decoder and composer of a run, built, with weights seeded by the run's seed."""
 
-    def __init__(self, config: Config, root: Any, *, velocity: bool) -> None:
+    def __init__(self, config: Config, wanted: Wanted, *, velocity: bool) -> None:
         v = config.vae
         self._velocity_weight = v.velocity_weight
         keras.utils.set_random_seed(config.seed)
@@ -156,7 +159,7 @@ class Networks:
         self.decoder = Decoder(v.width, v.blocks, velocity=velocity, name="decoder")
         zeros = np.zeros((1, BEATS, CELLS), np.uint8)
         self.decoder(self.encoder(encoder_input(zeros, zeros.astype(np.float32)))[0])
-        self.composer = Composer.of(config, root)
+        self.composer = Composer.of(config, wanted)
         self._compose = compiled(self.composer)
 
     def named(self) -> dict[str, Any]:
@@ -271,15 +274,14 @@ def compiled(network: Any) -> Any:
 def ask_otherwise(composer: Composer, latents: npt.NDArray[Any], got: npt.NDArray[Any]) -> None:
     """Let a composer be told other requests, for what came of ``latents`` has the scores ``got``."""
     now = Requests(*(np.asarray(part, np.float64) for part in (composer.emphasis, composer.shift)))
-    better = met(now, latents @ composer.root, got)
+    better = met(now, composer.wanted.scores(latents), got)
     composer.emphasis.assign(better.emphasis)
     composer.shift.assign(better.shift)
 
 
 def decided(odds: npt.NDArray[Any], velocities: Any, amounts: Amounts) -> Cells:
     """Codec bytes ``(n, 106, 300)`` of log-odds, with the thresholds calibrated on themselves."""
-    biases = calibrated(odds, amounts)
-    decision = Decision(biases.strike, biases.hold, dtype="float32")
+    decision = Decision(calibrated(odds, amounts), dtype="float32")
     pieces = []
     for i in range(0, len(odds), CHUNK):
         loud = None if velocities is None else velocities[i : i + CHUNK]
@@ -313,9 +315,9 @@ def rolls_to_cells(rolls: Any) -> npt.NDArray[np.uint8]:
     return np.stack([to_cells(roll) for roll in np.asarray(rolls)])
 
 
-def composing_state(root: Any, amounts: Amounts, attributes: Attributes) -> dict[str, Any]:
+def composing_state(wanted: Wanted, amounts: Amounts, attributes: Attributes) -> dict[str, Any]:
     """What composing and exporting need of a checkpoint beside the weights; JSON."""
-    return {"root": root.tolist(), "amounts": amounts.table(), "attributes": attributes.summary()}
+    return {"wanted": wanted.table(), "amounts": amounts.table(), "attributes": attributes.summary()}
 
 
 def state_of(path: Path) -> dict[str, Any]:

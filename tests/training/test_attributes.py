@@ -13,8 +13,8 @@ pytest.importorskip("scipy", reason="needs the train extra")
 from training.attributes import (  # after the check that it is there
     ATTRIBUTES,
     Attributes,
+    Wanted,
     attributes,
-    correlation_root,
 )
 
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
@@ -90,13 +90,34 @@ def test_scores_keep_the_order_of_values_and_repeat_themselves() -> None:
     np.testing.assert_array_equal(scores, table.scores(others))
 
 
-def test_the_root_makes_white_numbers_go_together_as_scores_do() -> None:
+def test_latents_ask_for_scores_that_are_spread_and_go_together_as_known_ones() -> None:
     rng = np.random.default_rng(0)
-    mixed = rng.standard_normal((20000, 3)) @ np.array([[1.0, 0.6, 0.0], [0.0, 0.8, 0.2], [0.0, 0.0, 1.0]])
-    root = correlation_root(mixed.astype(np.float32))
-    np.testing.assert_allclose(root, root.T, atol=1e-6)
-    np.testing.assert_allclose(root @ root, np.corrcoef(mixed, rowvar=False), atol=1e-5)
-    assert (np.diag(root) > 0.85).all()
+    mixed = rng.standard_normal((20000, 3)) @ np.array([[1.0, 0.6, 0.0], [0.0, 0.8, 0.2], [0.0, 0.0, 0.5]])
+    wanted = Wanted.of((mixed + np.array([0.5, 0.0, -1.0])).astype(np.float32))
+    latents = rng.standard_normal((20000, 3))
+    asked = wanted.scores(latents)
+    np.testing.assert_allclose(asked.mean(axis=0), [0.5, 0.0, -1.0], atol=0.03)
+    np.testing.assert_allclose(np.cov(asked, rowvar=False), np.cov(mixed, rowvar=False), atol=0.04)
+    # each number stays with its attribute
+    assert min(np.corrcoef(latents[:, i], asked[:, i])[0, 1] for i in range(3)) > 0.85
+
+
+def test_what_is_wanted_survives_a_checkpoint() -> None:
+    wanted = Wanted.of(np.random.default_rng(1).standard_normal((200, 14)).astype(np.float32))
+    again = Wanted.from_table(json.loads(json.dumps(wanted.table())))
+    np.testing.assert_allclose(again.root, wanted.root, atol=1e-3)
+    np.testing.assert_allclose(again.centre, wanted.centre, atol=1e-3)
+    np.testing.assert_array_equal(Wanted.from_table(again.table()).root, again.root)
+
+
+def test_registers_wanted_are_those_written_not_those_that_transposing_makes() -> None:
+    written = windows(300, 0)
+    moved = np.stack([np.roll(roll, 12 if i % 2 else -12, axis=0) for i, roll in enumerate(written)])
+    known = Attributes.of([moved], loudness=False)
+    latents = np.random.default_rng(1).standard_normal((2000, 14))
+    asked = [Wanted.of(known.scores(some)).scores(latents)[:, 1] for some in (written, moved)]
+    assert np.std(asked[1]) == pytest.approx(1.0, abs=0.1)
+    assert np.std(asked[0]) < 0.7
 
 
 def test_a_summary_in_a_checkpoint_gives_nearly_the_same_scores() -> None:

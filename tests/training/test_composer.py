@@ -64,7 +64,7 @@ def expected(network: Composer, codes: Any, latents: Any) -> tuple[Any, ...]:
 
 def asked_for(network: Composer, latents: Any) -> Any:
     """The scores that the composer is told for ``latents``."""
-    return np.asarray(network.emphasis) * (latents @ network.root) + np.asarray(network.shift)
+    return np.asarray(network.emphasis) * network.wanted.scores(latents) + np.asarray(network.shift)
 
 
 def test_composed_codes_are_an_idea_that_is_expected_and_their_chances(

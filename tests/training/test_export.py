@@ -22,6 +22,7 @@ from pianogan_bgm.generator import Generator, open_session, run_session  # noqa:
 from pianogan_bgm.latents import latent_of  # noqa: E402
 from pianogan_bgm.roll import decode  # noqa: E402
 from training import networks  # noqa: E402
+from training.attributes import Wanted  # noqa: E402
 from training.config import parse  # noqa: E402
 from training.layers import Norm, TimeConv  # noqa: E402
 from training.reference import Clip, build_generator  # noqa: E402
@@ -162,7 +163,7 @@ def test_the_original_network_is_exported_in_single_precision_as_it_is() -> None
 def test_the_studio_network_is_exported_in_double_precision_throughout() -> None:
     sizes = {"width": 8, "codes": 6, "composer": 10, "hidden": 8}
     config = parse({"name": "x", "network": "studio", "data": "", "vae": sizes})
-    network = StudioGenerator(config, np.eye(14), velocity=True, name="generator", dtype="float64")
+    network = StudioGenerator(config, Wanted.plain(), velocity=True, name="generator", dtype="float64")
     for i, variable in enumerate(network.variables):  # far from its beginnings, so that every part matters
         noise = 0.3 * np.random.default_rng(i).standard_normal(variable.shape)
         variable.assign((np.asarray(variable) + noise).astype(np.float16))

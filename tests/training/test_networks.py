@@ -21,6 +21,8 @@ from training.studio import (  # noqa: E402
     Decision,
     Decoder,
     Encoder,
+    Thresholds,
+    decide,
     encoder_input,
     firm,
     log_total,
@@ -136,14 +138,14 @@ def test_log_total_normalises_three_states() -> None:
 
 
 def decided(
-    held: list[float], struck: list[float], loud: float | None = None, strike: float = 0.0, hold: float = 0.0
+    held: list[float], struck: list[float], loud: float | None = None, **thresholds: float
 ) -> np.ndarray:
     """Codec values of key 39 (C4) over the first columns."""
     steps = np.full((300, 2, 88), -9.0, np.float32)
     steps[: len(held), 0, 39], steps[: len(struck), 1, 39] = held, struck
     odds = steps.reshape(1, BEATS, 4, 2, 88).transpose(0, 1, 3, 2, 4).reshape(1, BEATS, 2, CELLS)
     velocities = None if loud is None else np.full((1, BEATS, CELLS), loud, np.float32)
-    roll = np.asarray(Decision(strike, hold, dtype="float32")(odds, velocities))
+    roll = np.asarray(Decision(Thresholds(**thresholds), dtype="float32")(odds, velocities))
     assert roll.shape == (1, 106, 300, 1)
     assert (roll[0, 88:] == 0.0).all()
     return np.asarray(roll[0, 39, : len(held), 0])
@@ -172,6 +174,30 @@ def test_biases_move_the_thresholds() -> None:
     assert states(decided(held, struck)) == "-----"
     assert states(decided(held, struck, strike=1.0)) == "-S---"
     assert states(decided(held, struck, strike=1.0, hold=1.0)) == "-Shh-"
+
+
+def test_a_step_that_is_struck_for_certain_has_its_likeliest_strike() -> None:
+    """Three keys at odds of one to two: one of them is struck, nobody knows which."""
+    struck = np.full((1, 4, 88), -9.0, np.float32)
+    struck[0, 1, [40, 44, 47]] = np.log([0.5, 0.6, 0.5])
+    struck[0, 2, 44] = np.log(0.6)
+    held = np.full_like(struck, -9.0)
+    held[0, 3, 44] = 2.0
+    assert not np.asarray(decide(held, struck)[0]).any()
+    strikes, sounding = (np.asarray(part)[0] for part in decide(held, struck, least=1.5))
+    assert np.argwhere(strikes).tolist() == [[1, 44]]
+    assert np.argwhere(sounding).tolist() == [[1, 44]]
+    assert not np.asarray(decide(held, struck, least=1.7)[0]).any()
+
+
+def test_what_is_plain_anyway_stays_as_it_is() -> None:
+    odds = noise(2, 2, 30, 88) * 3.0
+    plain, more = (np.asarray(decide(*odds, least=least)[0]) for least in (1e9, 0.0))
+    np.testing.assert_array_equal(plain, np.asarray(decide(*odds)[0]))
+    assert (more >= plain).all()
+    np.testing.assert_array_equal(more.any(axis=-1), True)
+    new = (more & ~plain).sum(axis=-1)
+    np.testing.assert_array_equal(new, ~plain.any(axis=-1))
 
 
 def test_decided_values_stand_in_the_middle_of_a_codec_step() -> None:
