@@ -187,7 +187,7 @@ class Wanted:
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Wanted:
         """What :meth:`table` gave, in float16, which a model file holds exactly."""
-        root, centre = (np.float16(table[part]).astype(np.float32) for part in ("root", "centre"))
+        root, centre = (np.asarray(table[part], np.float16).astype(np.float32) for part in ("root", "centre"))
         return cls(root, centre)
 
     def table(self) -> dict[str, Any]:

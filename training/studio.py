@@ -108,7 +108,9 @@ def decide(held: Any, struck: Any, least: float = NEVER) -> tuple[Any, Any]:
     margins = struck - ops.maximum(held, ops.zeros_like(held))
     strikes = margins > 0.0
     if least < NEVER:
-        best = margins >= ops.max(margins, axis=-1, keepdims=True)
+        # by rows: of a last axis behind two others a converter makes a pooling, which has no double kernel
+        highest = ops.max(ops.reshape(margins, (-1, margins.shape[-1])), axis=-1)
+        best = margins >= ops.reshape(highest, (-1, margins.shape[1], 1))
         plain = ops.sum(ops.exp(margins), axis=-1, keepdims=True) > ops.cast(least, margins.dtype)
         strikes = ops.logical_or(strikes, ops.logical_and(best, plain))
     sounding, holds = strikes, held > ops.zeros_like(held)

@@ -26,6 +26,7 @@ from training.attributes import Wanted  # noqa: E402
 from training.config import parse  # noqa: E402
 from training.layers import Norm, TimeConv  # noqa: E402
 from training.reference import Clip, build_generator  # noqa: E402
+from training.studio import Thresholds  # noqa: E402
 from training.studio_export import StudioGenerator  # noqa: E402
 
 LATENTS = np.stack([latent_of(seed) for seed in range(5)])
@@ -169,6 +170,7 @@ def test_the_studio_network_is_exported_in_double_precision_throughout() -> None
         variable.assign((np.asarray(variable) + noise).astype(np.float16))
     network.composer.blur.assign(np.abs(np.asarray(network.composer.blur)))
     network.composer.make_whole(4.0)
+    network.decision.thresholds = Thresholds(strike=-30.0, hold=0.5, least=1e-3)
     model = graph.to_onnx(network)
     assert {variable.dtype for variable in network.variables} == {"float64"}
     assert not operations(model) & {"Sigmoid", "LeakyRelu", "Conv", "GlobalAveragePool"}
@@ -178,6 +180,9 @@ def test_the_studio_network_is_exported_in_double_precision_throughout() -> None
     used = {node.op_type for node in model.graph.node if singles & set(node.input)}
     assert used == {"Cast"}
     assert export_onnx.parity(network, model.SerializeToString(), LATENTS) == 0.0
+    rolls = np.asarray(network(LATENTS))
+    network.decision.thresholds = Thresholds(strike=-30.0, hold=0.5)
+    assert (rolls != np.asarray(network(LATENTS))).any()
 
 
 def test_an_exported_model_composes(tmp_path: Path, network: Tiny, words: dict[str, Any]) -> None:
