@@ -43,7 +43,7 @@ SEVEN = [
 ]
 """The latent of seed 7, for ever: a game's saved seeds depend on it."""
 
-GOLDEN_MIDI = {"0.4": "c14d01c65f6b0456a0a6f0cff0a450294f8c76bde06935824f294f40b124820e"}
+GOLDEN_MIDI = {"0.5": "58f438a320cffa6e2819df8192267cd188fbb5d73fa6f11817137880eb4570f9"}
 """sha256 of seed 7's MIDI by version of the shipped ``open``; a new version brings its own."""
 
 
