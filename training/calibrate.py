@@ -57,10 +57,7 @@ class Amounts:
 
 
 def calibrated(odds: npt.NDArray[Any], wanted: Amounts) -> Thresholds:
-    """The thresholds at which log-odds ``(n, 75, 2, 352)`` decode to the ``wanted`` amounts.
-
-    Biases are within ±3, and 3 is the most that holding gets.
-    """
+    """Thresholds (biases within ±3) at which log-odds ``(n, 75, 2, 352)`` decode to ``wanted`` amounts."""
     held = np.ascontiguousarray(odds[:, :, 0], np.float32).reshape(-1, ROLL.steps, KEYS)
     struck = np.ascontiguousarray(odds[:, :, 1], np.float32).reshape(-1, ROLL.steps, KEYS)
     strike = hold = 0.0

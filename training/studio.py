@@ -132,13 +132,17 @@ def over_time(odds: Any) -> tuple[Any, Any]:
     return held, struck
 
 
-def firm(odds: Any, least: float = NEVER) -> Any:
-    """Log-odds ``(n, 75, 2, 352)`` to planes of 0 and 1; gradients are those of the probabilities.
+def biased(odds: Any, thresholds: Thresholds) -> Any:
+    """Log-odds ``(n, 75, 2, 352)`` of held and of struck cells with the thresholds' biases added."""
+    biases = np.array([[thresholds.hold], [thresholds.strike]])
+    return odds + ops.cast(biases, odds.dtype)
 
-    ``least``: see :func:`decide`.
-    """
+
+def firm(odds: Any, thresholds: Thresholds = Thresholds()) -> Any:
+    """Log-odds ``(n, 75, 2, 352)`` to planes of 0 and 1; gradients are those of the probabilities."""
+    odds = biased(odds, thresholds)
     soft = ops.exp(odds - log_total(odds[:, :, 0], odds[:, :, 1])[:, :, None])
-    strikes, sounding = decide(*over_time(odds), least)
+    strikes, sounding = decide(*over_time(odds), thresholds.least)
     holds = ops.logical_and(sounding, ops.logical_not(strikes))
     planes = [ops.reshape(ops.cast(plane, "float32"), (-1, BEATS, CELLS)) for plane in (holds, strikes)]
     return soft + ops.stop_gradient(ops.stack(planes, axis=2) - soft)
@@ -246,9 +250,7 @@ class Decision(keras.layers.Layer):  # type: ignore[misc]  # keras is untyped
     def call(self, odds: Any, velocities: Any = None) -> Any:
         """``odds`` (n, 75, 2, 352), ``velocities`` (n, 75, 352) in 0–1 or None."""
         dtype = self.compute_dtype
-        held, struck = over_time(odds)
-        strike, hold = (ops.cast(bias, dtype) for bias in (self.thresholds.strike, self.thresholds.hold))
-        strikes, sounding = decide(held + hold, struck + strike, self.thresholds.least)
+        strikes, sounding = decide(*over_time(biased(odds, self.thresholds)), self.thresholds.least)
         if velocities is None:
             level = float(velocity_to_level(DEFAULT_VELOCITY))
             high = ops.cast((STRUCK_BYTE + level + 0.5) / 256.0, dtype)

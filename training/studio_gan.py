@@ -206,18 +206,13 @@ class GanStage:
     def _generator_loss(self, latents: Any, *real: Any) -> tuple[Any, ...]:
         states, velocities, *_ = real
         _, odds, loudness = self.networks.decoder(self.networks.composer(latents))
-        decided = firm(ops.cast(odds, "float32") + self._biases(), self._thresholds.least)
-        made = self._see(decided, loudness)
+        made = self._see(firm(ops.cast(odds, "float32"), self._thresholds), loudness)
         seen = ops.stop_gradient(self._see_real(states, velocities))
         judged = hardness(self._margins(seen, made), -1.0)
         anchored: list[Any] = [*real, self.config.vae.kl_weight]
         kept, _ = self.networks.surprise(*anchored)
         logs = {"generator": judged, "surprise": kept}
         return judged + self.settings.anchor * kept, logs, (seen, ops.stop_gradient(made))
-
-    def _biases(self) -> Any:
-        """What is added to the log-odds of held and of struck cells, float32 ``(2, 1)``."""
-        return np.array([self._thresholds.hold, self._thresholds.strike], np.float32)[:, None]
 
     def _margins(self, seen: Any, made: Any) -> list[Any]:
         """By how much the critic takes each real sample for more real than the made one paired with it."""
