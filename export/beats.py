@@ -16,13 +16,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from training.composer import (
     BLURRED,
+    CHOICES,
     CLEAR,
-    COPIES,
     DEVIATIONS,
     HEAD_SIZE,
     HEADS,
     IDEAS,
-    RECALL,
+    POINTERS,
     SPREAD_OFFSET,
     WHOLE,
     Composer,
@@ -30,8 +30,8 @@ from training.composer import (
 )
 from training.studio import BEATS
 
-STATES: Final = ("heard", "memory", "back", "keys", "values", "so far")
-"""What goes from beat to beat; ``so far`` are the codes of all beats made."""
+STATES: Final = ("heard", "memory", "back", "keys", "heard before", "so far")
+"""What goes from beat to beat; the last two are the codes of all beats, as they were heard and were made."""
 PLAN: Final = ("settings", "chances", "blurs", "lots", "taste")
 MADE: Final = "made"
 _DOUBLE: Final = TensorProto.DOUBLE
@@ -100,27 +100,27 @@ def _body(composer: Composer, outer: Writer) -> onnx.GraphProto:
     sizes = outer.constant(np.diff([0, *parts, parts[-1] + composer.hidden]), np.int64)
     products = _whole(write, outer, whole["memory"], memory)
     back, asks, key, said = write.several(4, "Split", products, sizes, axis=-1)
-    recalled, copied = _recall(write, outer, asks)
+    recalled, pointed = _recall(write, outer, composer, asks)
     out = _say(write, outer, composer, said, recalled)
-    mean, deviation = _drawn(write, outer, composer, out, copied)
+    mean, deviation = _drawn(write, outer, composer, out, pointed)
     codes = write("Add", mean, write("Mul", deviation, "beat/chance"))
     heard = write("Add", codes, "beat/blur")
-    key = write("Reshape", key, outer.constant([-1, HEADS + COPIES, HEAD_SIZE, 1], np.int64))
+    key = write("Reshape", key, outer.constant([-1, HEADS + POINTERS, HEAD_SIZE, 1], np.int64))
     keys = write("Add", "beat/keys", write("MatMul", key, "beat/spot"))
-    value = write("MatMul", heard, _weights(outer, composer.values))
-    value = write("Reshape", value, outer.constant([-1, HEADS, HEAD_SIZE, 1], np.int64))
-    values = write("Add", "beat/values", write("MatMul", value, "beat/spot"))
-    row = write("Unsqueeze", codes, outer.constant([1], np.int64))
-    made = write("Add", "beat/so far", write("MatMul", "beat/spot down", row))
-    results = [heard, memory, back, keys, values, made]
+    down, one = "beat/spot down", outer.constant([1], np.int64)
+    before, made = (
+        write("Add", f"beat/{all_}", write("MatMul", down, write("Unsqueeze", new, one)))
+        for all_, new in (("heard before", heard), ("so far", codes))
+    )
+    results = [heard, memory, back, keys, before, made]
     shapes = composer.carried()
     inputs = [
         *(_port(f"beat/{name}", ("n", *shape)) for name, shape in zip(STATES, shapes, strict=True)),
         _port("beat/setting", ("n", composer.hidden)),
         _port("beat/chance", ("n", composer.codes)),
         _port("beat/blur", ("n", composer.codes)),
-        _port("beat/lot", ("n", IDEAS)),
-        _port("beat/lag", (HEADS + COPIES, BEATS)),
+        _port("beat/lot", ("n", CHOICES)),
+        _port("beat/lag", (HEADS + POINTERS, BEATS)),
         _port("beat/spot", (1, BEATS)),
         _port("beat/spot down", (BEATS, 1)),
     ]
@@ -138,28 +138,33 @@ def _gate(write: Writer, gates: str, width: int, outer: Writer) -> str:
     return write("Add", fresh, write("Mul", keep, write("Sub", "beat/memory", fresh)))
 
 
-def _recall(write: Writer, outer: Writer, asks: str) -> tuple[str, str]:
-    """What attention brings back, ``(n, recall)``, and the beats it copies, ``(n, copies, codes)``."""
-    asks = write("Reshape", asks, outer.constant([-1, HEADS + COPIES, 1, HEAD_SIZE], np.int64))
+def _recall(write: Writer, outer: Writer, composer: Composer, asks: str) -> tuple[str, str]:
+    """What attention brings back, ``(n, heads codes)``, and where pointers point, ``(n, pointers, 75)``."""
+    asks = write("Reshape", asks, outer.constant([-1, HEADS + POINTERS, 1, HEAD_SIZE], np.int64))
     lag = write("Unsqueeze", "beat/lag", outer.constant([1], np.int64))
     odds = write("Add", write("MatMul", asks, "beat/keys"), lag)
+    sizes = outer.constant([HEADS + 1, 1], np.int64)
+    odds, repeat = write.several(2, "Split", odds, sizes, axis=1)
     zero = outer.constant(0.0)
     top = write("Max", write("ReduceMax", odds, axes=[-1], keepdims=1), zero)
     weights = write("Exp", write("Sub", odds, top))
     total = write("ReduceSum", weights, outer.constant([-1], np.int64), keepdims=1)
     total = write("Add", total, write("Exp", write("Neg", top)))
-    sizes = outer.constant([HEADS, COPIES], np.int64)
-    recalls, copies = write.several(2, "Split", write("Div", weights, total), sizes, axis=1)
-    recalls = write("Reshape", recalls, outer.constant([-1, HEADS, BEATS, 1], np.int64))
-    recalled = write("MatMul", "beat/values", recalls)
-    copies = write("Reshape", copies, outer.constant([-1, COPIES, BEATS], np.int64))
-    copied = write("MatMul", copies, "beat/so far")
-    return write("Reshape", recalled, outer.constant([-1, RECALL], np.int64)), copied
+    sizes = outer.constant([HEADS, 1], np.int64)
+    recalls, copy = write.several(2, "Split", write("Div", weights, total), sizes, axis=1)
+    recalls = write("Reshape", recalls, outer.constant([-1, HEADS, BEATS], np.int64))
+    recalled = write("MatMul", recalls, "beat/heard before")
+    repeat = write(
+        "Gather", outer.constant(np.eye(BEATS)), write("ArgMax", repeat, axis=-1, keepdims=0), axis=0
+    )
+    pointed = write("Concat", copy, repeat, axis=1)
+    pointed = write("Reshape", pointed, outer.constant([-1, POINTERS, BEATS], np.int64))
+    return write("Reshape", recalled, outer.constant([-1, HEADS * composer.codes], np.int64)), pointed
 
 
 def _say(write: Writer, outer: Writer, composer: Composer, said: str, recalled: str) -> str:
-    """All that is said of the ideas, ``(n, ideas (1 + 2 codes))``."""
-    recalled = write("MatMul", recalled, _weights(outer, np.asarray(composer.say1)[composer.width :]))
+    """All that is said of the choices, ``(n, choices + 2 ideas codes)``."""
+    recalled = write("MatMul", recalled, _weights(outer, composer.recall_weights()))
     u = _leaky(write, outer, write("Add", write("Add", said, recalled), "taste"))
     u = _leaky(write, outer, _whole(write, outer, composer.whole["say2"], u))
     return write(
@@ -167,27 +172,30 @@ def _say(write: Writer, outer: Writer, composer: Composer, said: str, recalled: 
     )
 
 
-def _drawn(write: Writer, outer: Writer, composer: Composer, out: str, copied: str) -> tuple[str, str]:
-    """Mean and deviation of the idea that is drawn, ``(n, codes)`` each."""
-    sizes = outer.constant([IDEAS, 2 * IDEAS * composer.codes], np.int64)
+def _drawn(write: Writer, outer: Writer, composer: Composer, out: str, pointed: str) -> tuple[str, str]:
+    """Mean and deviation of what is chosen, ``(n, codes)`` each."""
+    sizes = outer.constant([CHOICES, 2 * IDEAS * composer.codes], np.int64)
     odds, about = write.several(2, "Split", out, sizes, axis=-1)
-    idea = write("ArgMax", write("Add", odds, "beat/lot"), axis=-1, keepdims=0)
-    # for each idea, side by side: which it is, which copy it is, the blur in it
-    blur = BLURRED[:, None] * np.asarray(composer.blur)
-    table = np.concatenate([np.eye(IDEAS), np.eye(IDEAS, COPIES), blur], axis=1)
-    row = write("Gather", outer.constant(table[:, None]), idea, axis=0)
-    sizes = outer.constant([IDEAS, COPIES, composer.codes], np.int64)
-    chosen, copy, blurred = write.several(3, "Split", row, sizes, axis=-1)
+    choice = write("ArgMax", write("Add", odds, "beat/lot"), axis=-1, keepdims=0)
+    # for each choice: which idea it is, whose pointer counts, by what chance counts, the blur in it
+    pointers = np.zeros((CHOICES, POINTERS))
+    pointers[[0, -1], [0, 1]] = 1.0
+    daring = np.append(np.full(IDEAS, composer.daring), 0.0)
+    blur = np.append(BLURRED, 0.0)[:, None] * np.asarray(composer.blur)
+    table = np.concatenate([np.eye(CHOICES, IDEAS), pointers, daring[:, None], blur], axis=1)
+    row = write("Gather", outer.constant(table[:, None]), choice, axis=0)
+    sizes = outer.constant([IDEAS, POINTERS, 1, composer.codes], np.int64)
+    chosen, pointer, dares, blurred = write.several(4, "Split", row, sizes, axis=-1)
     about = write("Reshape", about, outer.constant([-1, IDEAS, 2 * composer.codes], np.int64))
     halves = outer.constant([composer.codes, composer.codes], np.int64)
     mean, spread = write.several(2, "Split", write("MatMul", chosen, about), halves, axis=-1)
-    mean = write("Add", mean, write("MatMul", copy, copied))
+    mean = write("Add", mean, write("MatMul", write("MatMul", pointer, pointed), "beat/so far"))
     low, high = DEVIATIONS
     share = write("Sigmoid", write("Add", spread, outer.constant(SPREAD_OFFSET)))
     spread = write("Add", write("Mul", share, outer.constant(high - low)), outer.constant(low))
     variance = write("Sub", write("Exp", write("Mul", spread, outer.constant(2.0))), blurred)
     deviation = write("Sqrt", write("Max", variance, outer.constant(CLEAR)))
-    deviation = write("Mul", deviation, outer.constant(composer.daring))
+    deviation = write("Mul", deviation, dares)
     flat = outer.constant([-1, composer.codes], np.int64)
     return write("Reshape", mean, flat), write("Reshape", deviation, flat)
 

@@ -29,7 +29,9 @@ HALVINGS: Final = 10
 ROUNDS: Final = 5
 PACE: Final = 0.6
 """How far a turn goes towards what would be right if the composer did just as it is told."""
-EMPHASES: Final = (0.6, 1.8)
+FOLLOWED: Final = 0.5
+"""A request that pieces correlate with less than this is made louder, however they are spread."""
+EMPHASES: Final = (0.6, 5.0)
 SHIFTS: Final = (-1.5, 1.5)
 """Ranges of what requests are multiplied with and of what is added: far out, nothing real has taught them."""
 
@@ -83,14 +85,16 @@ def met(requests: Requests, asked: npt.NDArray[Any], got: npt.NDArray[Any]) -> R
     """Requests that are met better: one turn of a measurement that takes a few.
 
     ``asked``: scores of latents, ``(n, 14)``. ``got``: the scores of the pieces that were made of them with
-    ``requests``. Where the two have nothing to do with each other, asking otherwise would change nothing, so
-    a turn is as long as they correlate.
+    ``requests``. Where the two have little to do with each other, what comes is spread by other causes: then
+    asking is made louder, whatever the spread, and nothing is moved further than they correlate.
     """
     centred = [scores - scores.mean(axis=0) for scores in (asked, got)]
     spreads = [np.maximum(scores.std(axis=0), 1e-3) for scores in (asked, got)]
     related = (centred[0] * centred[1]).mean(axis=0) / (spreads[0] * spreads[1])
     pace = PACE * np.clip(related, 0.0, 1.0)
-    emphasis = requests.emphasis * (spreads[0] / spreads[1]) ** pace
+    louder = (FOLLOWED / np.maximum(related, FOLLOWED / 3.0)) ** PACE
+    wider = (spreads[0] / spreads[1]) ** pace
+    emphasis = requests.emphasis * np.where(related < FOLLOWED, np.maximum(wider, louder), wider)
     shift = requests.shift - pace * (got.mean(axis=0) - asked.mean(axis=0))
     return Requests(np.clip(emphasis, *EMPHASES), np.clip(shift, *SHIFTS))
 

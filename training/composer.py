@@ -5,14 +5,19 @@
     latent (14) ─┬─ scores ─ map ─▶ style ─────────────┬──────────────┐
                  └─ chances (75, codes)                ▼              ▼
     codes of the beat before ─ entry ─▶ memory (GRU) ─▶ recall ─▶ ideas ─▶ one of them + chance ─▶ codes
+                                                              └─▶ an earlier beat, repeated ────┘
 
 The memory is a gated recurrent unit (Cho et al. 2014). Recall is attention over the beats so far: its keys
 are what the memory was before each beat, its values that beat's codes, so that what followed once can follow
 again. Of each beat the network has several ideas, each with odds, a mean and a deviation of the codes, given
 those before it: a mixture of normal distributions (Bishop 1994), which is the prior of a sequential
-autoencoder (Chung et al. 2015). Music either goes on or comes back, and what lies between is neither. The
-first ideas are copies: their means begin at the codes of an earlier beat, which a head of attention points to
-(as Vinyals et al. 2015 point to inputs).
+autoencoder (Chung et al. 2015). Music either goes on or comes back, and what lies between is neither. So the
+first idea is a copy, to be varied: its mean begins at the codes of an earlier beat, which a head of attention
+points to (as Vinyals et al. 2015 point to inputs).
+
+A sixth or so of all beats are just what an earlier beat was, note for note. Blurred codes hide that, so it is
+a choice of its own beside the ideas: to repeat the beat that another head points to. In training it is known
+which beats are repeated (:func:`training.relations.repeats`); to composing a repeated beat nothing is added.
 
 The encoder blurs codes: what it says of a beat is a mean and a deviation, and the composer learns from codes
 drawn with them, so part of what its ideas deviate by is not music but blur. Composing takes that part away
@@ -45,9 +50,11 @@ from training.studio import BEATS, LATENT
 HEADS: Final = 4
 HEAD_SIZE: Final = 24
 RECALL: Final = HEADS * HEAD_SIZE
-COPIES: Final = 2
-"""Ideas that begin at an earlier beat; each has a head of attention of its own."""
-IDEAS: Final = 6
+POINTERS: Final = 2
+"""Heads that point to an earlier beat: one to vary, which the first idea does, and one to repeat."""
+IDEAS: Final = 5
+CHOICES: Final = IDEAS + 1
+"""Of each beat: one of the ideas, or, the last, to repeat."""
 STYLE: Final = 96
 WAVES: Final = 0.25
 """Deviation of the projections, in cycles for each unit of the latent."""
@@ -58,8 +65,8 @@ SPREAD_OFFSET: Final = float(np.log(-DEVIATIONS[0] / DEVIATIONS[1]))
 WHOLE: Final = 63
 """Greatest magnitude of a whole number that is multiplied: seven bits, for which every processor's quick
 products of whole numbers are exact."""
-BLURRED: Final = np.repeat([2.0, 1.0], (COPIES, IDEAS - COPIES))
-"""How often the codes' blur is in each idea's deviation: a copy has that of the beat it copies, too."""
+BLURRED: Final = np.repeat([2.0, 1.0], (1, IDEAS - 1))
+"""How often the codes' blur is in each idea's deviation: the copy has that of the beat it copies, too."""
 CLEAR: Final = 1e-6
 """The least variance that is left of an idea."""
 _FAR: Final = -1e4
@@ -116,9 +123,9 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         self.keys = self._weight("keys", (w, RECALL))
         self.values = self._weight("values", (c, RECALL))
         self.lags = self._weight("lags", (HEADS, BEATS), "zeros")
-        self.copy_asks = self._weight("copy_asks", (w, COPIES * HEAD_SIZE))
-        self.copy_keys = self._weight("copy_keys", (w, COPIES * HEAD_SIZE))
-        self.copy_lags = self._weight("copy_lags", (COPIES, BEATS), "zeros")
+        self.copy_asks = self._weight("copy_asks", (w, POINTERS * HEAD_SIZE))
+        self.copy_keys = self._weight("copy_keys", (w, POINTERS * HEAD_SIZE))
+        self.copy_lags = self._weight("copy_lags", (POINTERS, BEATS), "zeros")
         self.say1 = self._weight("say1", (w + RECALL, h))
         self.say_style = self._weight("say_style", (STYLE, h))
         self.say2 = self._weight("say2", (h, h))
@@ -127,8 +134,8 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         # ideas as they differ from what say3 says
         self.differ = self._weight("differ", (h, IDEAS * 2 * c), keras.initializers.RandomNormal(0.02))
         self.differ_bias = self._weight("differ_bias", (IDEAS * 2 * c,), "zeros")
-        self.weigh = self._weight("weigh", (h, IDEAS), "zeros")
-        self.weigh_bias = self._weight("weigh_bias", (IDEAS,), "zeros")
+        self.weigh = self._weight("weigh", (h, CHOICES), "zeros")
+        self.weigh_bias = self._weight("weigh_bias", (CHOICES,), "zeros")
         # measured, not trained: the mean variance that the encoder gives each code
         self.blur = self._weight("blur", (c,), "zeros", trainable=False)
         # what scores are multiplied with, and what is added to them, to have them met
@@ -145,11 +152,12 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         """Scores ``(n, 14)`` to the style that every beat is composed in, ``(n, 96)``."""
         return leaky(self.map2(leaky(self.map1(scores))))
 
-    def expect(self, codes: Any, scores: Any) -> tuple[Any, Any, Any]:
-        """Log-odds ``(n, 75, ideas)`` of each beat's ideas, and their means and log-deviations.
+    def expect(self, codes: Any, scores: Any) -> tuple[Any, Any, Any, Any]:
+        """Log-odds ``(n, 75, choices)`` of each beat's choices, and what they are.
 
-        ``codes``: ``(n, 75, codes)``; only those before a beat count. ``scores``: ``(n, 14)``. Means and
-        deviations: ``(n, 75, ideas, codes)``.
+        ``codes``: ``(n, 75, codes)``; only those before a beat count. ``scores``: ``(n, 14)``. Then: means
+        and log-deviations of the ideas, ``(n, 75, ideas, codes)``, and the log-probability that each beat is
+        the one to repeat, ``(n, 75, 75)``.
         """
         style = self.style(scores)
         before = ops.pad(codes[:, :-1], ((0, 0), (1, 0), (0, 0)))
@@ -157,42 +165,53 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         products, bias = self._products(), self.ideas_bias()
         memory = self._remember(products["gates"](x) + self.gates_bias)
         _, asks, keys, said = ops.split(products["memory"](memory), self.parts(), axis=-1)
-        brought = self._recall_all(asks, keys, ops.matmul(codes, self.values), codes)
-        return self._say(said, brought, self._taste(style)[:, None], products, bias)
+        recalled, copied, where = self._recall_all(asks, keys, codes)
+        said = said + ops.matmul(recalled, self.recall_weights()) + self._taste(style)[:, None]
+        return *self._say(said, copied, products, bias), where
 
-    def surprise(self, codes: Any, scores: Any) -> Any:
+    def surprise(self, codes: Any, scores: Any, repeated: Any, clear: Any, blur: Any) -> Any:
         """``-log p(codes)`` of each beat given those before it, in nats, without ``log(2 pi) / 2`` a code.
 
-        ``codes``: ``(n, 75, codes)``. ``scores``: ``(n, 14)``. Result: ``(n, 75)``.
+        ``codes``: ``(n, 75, codes)``, drawn with log-deviations ``blur`` about ``clear``. ``scores``:
+        ``(n, 14)``. ``repeated``, bool ``(n, 75, 75)``: which earlier beats each beat repeats; the codes of a
+        beat that repeats any are as those of one of them may be drawn. Result: ``(n, 75)``.
         """
-        odds, means, spreads = self.expect(codes, scores)
+        odds, means, spreads, where = self.expect(codes, scores)
         far = (codes[:, :, None] - means) * ops.exp(-spreads)
-        fit = -ops.sum(spreads + 0.5 * far**2, axis=-1)
-        return ops.logsumexp(odds, axis=-1) - ops.logsumexp(odds + fit, axis=-1)
+        new = ops.logsumexp(odds[..., :-1] - ops.sum(spreads + 0.5 * far**2, axis=-1), axis=-1)
+        as_drawn = ops.where(repeated, where + likelihoods(codes, clear, blur), _FAR)
+        again = odds[..., -1] + ops.logsumexp(as_drawn, axis=-1)
+        return ops.logsumexp(odds, axis=-1) - ops.where(ops.any(repeated, axis=-1), again, new)
 
     def call(self, latent: Any) -> Any:
         """Latents ``(n, 14)`` to codes ``(n, 75, codes)``."""
         settings, chances, blurs, lots, taste = self.plan(latent)
         lags, spots = self.lag_rows(), ops.convert_to_tensor(np.eye(BEATS, dtype=self.compute_dtype))
         products, bias, blur = self.whole or self._products(), self.ideas_bias(), self._cast(self.blur)
+        recall_weights = self._cast(self.recall_weights())
 
         def beat(now: Any, carry: Any) -> Any:
-            heard, memory, back, keys, values, made = carry
+            heard, memory, back, keys, heard_before, made = carry
             x = leaky(ops.matmul(heard, self._cast(self.entry)) + settings[now])
             memory = self._gate(products["gates"](x) + self._cast(self.gates_bias), back, memory)
             back, asks, key, said = ops.split(products["memory"](memory), self.parts(), axis=-1)
-            brought = self._recall(asks, keys, values, made, lags[now])
-            odds, means, spreads = self._say(said, brought, taste, products, bias)
-            chosen = ops.one_hot(ops.argmax(odds + lots[now], axis=-1), IDEAS, dtype=means.dtype)[:, :, None]
+            recalled, copied, repeated = self._recall(asks, keys, heard_before, made, lags[now])
+            said = said + ops.matmul(recalled, recall_weights) + taste
+            odds, means, spreads = self._say(said, copied, products, bias)
+            choice = ops.one_hot(ops.argmax(odds + lots[now], axis=-1), CHOICES, dtype=means.dtype)[
+                :, :, None
+            ]
+            chosen, repeats = choice[:, :-1], choice[:, -1]
             mean, spread = ops.sum(chosen * means, axis=1), ops.sum(chosen * spreads, axis=1)
             blurred = ops.sum(chosen * self._cast(BLURRED)[:, None], axis=1)
-            codes = mean + self.daring * unblurred(spread, blurred * blur) * chances[now]
+            deviation = (1.0 - repeats) * self.daring * unblurred(spread, blurred * blur)
+            codes = mean + repeats * repeated + deviation * chances[now]
             heard = codes + blurs[now]
             spot = spots[now]
-            keys = keys + ops.reshape(key, (-1, HEADS + COPIES, HEAD_SIZE, 1)) * spot
-            value = ops.reshape(ops.matmul(heard, self._cast(self.values)), (-1, HEADS, HEAD_SIZE, 1))
-            values = values + value * spot
-            return heard, memory, back, keys, values, made + spot[None, :, None] * codes[:, None]
+            keys = keys + ops.reshape(key, (-1, HEADS + POINTERS, HEAD_SIZE, 1)) * spot
+            down = spot[None, :, None]
+            heard_before, made = heard_before + down * heard[:, None], made + down * codes[:, None]
+            return heard, memory, back, keys, heard_before, made
 
         begin = [self.blank(latent, *shape) for shape in self.carried()]
         *_, made = ops.fori_loop(0, BEATS, beat, tuple(begin))
@@ -211,13 +230,16 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         return settings, chances, blurs, lots, self._taste(style)
 
     def carried(self) -> tuple[tuple[int, ...], ...]:
-        """Shapes, without the batch, of heard, memory, back, keys, values and made: what beats hand on."""
-        keys, values = (HEADS + COPIES, HEAD_SIZE, BEATS), (HEADS, HEAD_SIZE, BEATS)
-        return (self.codes,), (self.width,), (3 * self.width,), keys, values, (BEATS, self.codes)
+        """Shapes, without the batch, of what beats hand on.
+
+        Those of heard, memory, back and keys, then of what was heard and what was made of all beats.
+        """
+        keys, codes = (HEADS + POINTERS, HEAD_SIZE, BEATS), (BEATS, self.codes)
+        return (self.codes,), (self.width,), (3 * self.width,), keys, codes, codes
 
     def parts(self) -> list[int]:
         """Where the products of the memory are parted: back to the gates, asks, keys, what is said."""
-        back, asks = 3 * self.width, RECALL + COPIES * HEAD_SIZE
+        back, asks = 3 * self.width, RECALL + POINTERS * HEAD_SIZE
         return [back, back + asks, back + 2 * asks]
 
     def blank(self, latent: Any, *shape: int) -> Any:
@@ -231,19 +253,25 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         said = self.say1[: self.width]
         return ops.concatenate([self.again, *asks, self.keys, self.copy_keys, said], axis=-1)
 
-    def ideas_weights(self) -> Any:
-        """Weights ``(hidden, ideas (1 + 2 codes))`` of what is said of ideas: odds, then means and spreads.
+    def recall_weights(self) -> Any:
+        """What recalled codes, head by head, are multiplied with to be said, ``(heads codes, hidden)``."""
+        values = ops.reshape(self.values, (self.codes, HEADS, HEAD_SIZE))
+        said = ops.reshape(self.say1[self.width :], (HEADS, HEAD_SIZE, self.hidden))
+        return ops.reshape(ops.einsum("chd,hdo->hco", values, said), (HEADS * self.codes, self.hidden))
 
-        A copy's mean is only what it differs from the beat that is copied.
+    def ideas_weights(self) -> Any:
+        """Weights ``(hidden, choices + 2 ideas codes)`` of what is said: odds, then means and spreads.
+
+        The copy's mean is only what it differs from the beat that is copied.
         """
         return self._of_ideas(self.weigh, self.say3, self.differ)
 
     def ideas_bias(self) -> Any:
-        """The bias that belongs to :meth:`ideas_weights`, ``(ideas (1 + 2 codes),)``."""
+        """The bias that belongs to :meth:`ideas_weights`, ``(choices + 2 ideas codes,)``."""
         return self._cast(self._of_ideas(self.weigh_bias, self.say_bias, self.differ_bias))
 
     def _of_ideas(self, weigh: Any, base: Any, differ: Any) -> Any:
-        own = np.repeat([[0.0, 1.0]] * COPIES + [[1.0, 1.0]] * (IDEAS - COPIES), self.codes)
+        own = np.repeat([[0.0, 1.0]] + [[1.0, 1.0]] * (IDEAS - 1), self.codes)
         return ops.concatenate([weigh, own * ops.concatenate([base] * IDEAS, axis=-1) + differ], axis=-1)
 
     def make_whole(self, reach: float) -> None:
@@ -302,47 +330,49 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         return ops.transpose(memories, (1, 0, 2))
 
     def lag_rows(self) -> Any:
-        """For each beat the bias of every beat by how long ago it was, ``(75, heads + copies, 75)``."""
+        """For each beat the bias of every beat by how long ago it was, ``(75, heads + pointers, 75)``."""
         ago = np.arange(BEATS)[:, None] - np.arange(BEATS)[None]
         rows = ops.take(ops.concatenate([self.lags, self.copy_lags]), np.maximum(ago, 0), axis=1)
         return self._cast(ops.transpose(ops.where(ago > 0, rows, ops.cast(_FAR, rows.dtype)), (1, 0, 2)))
 
-    def _recall_all(self, asks: Any, keys: Any, values: Any, codes: Any) -> tuple[Any, Any]:
-        asks, keys = (ops.reshape(x, (-1, BEATS, HEADS + COPIES, HEAD_SIZE)) for x in (asks, keys))
-        weights = attention(ops.einsum("nthd,nshd->nths", asks, keys) + self.lag_rows()[None])
-        values = ops.reshape(values, (-1, BEATS, HEADS, HEAD_SIZE))
-        recalled = ops.einsum("nths,nshd->nthd", weights[:, :, :HEADS], values)
-        copied = ops.einsum("nths,nsc->nthc", weights[:, :, HEADS:], codes)
-        return ops.reshape(recalled, (-1, BEATS, RECALL)), copied
+    def _recall_all(self, asks: Any, keys: Any, codes: Any) -> tuple[Any, Any, Any]:
+        """What attention brings back at every beat: of all heads, ``(n, 75, heads codes)``, and a copy.
 
-    def _recall(self, asks: Any, keys: Any, values: Any, made: Any, lag: Any) -> tuple[Any, Any]:
-        """At one beat: what attention brings back, ``(n, recall)``, and copies, ``(n, copies, codes)``."""
-        asks = ops.reshape(asks, (-1, HEADS + COPIES, 1, HEAD_SIZE))
-        weights = attention(ops.matmul(asks, keys) + lag[None, :, None])
-        recalled = ops.matmul(values, ops.reshape(weights[:, :HEADS], (-1, HEADS, BEATS, 1)))
-        copied = ops.matmul(ops.reshape(weights[:, HEADS:], (-1, COPIES, BEATS)), made)
-        return ops.reshape(recalled, (-1, RECALL)), copied
-
-    def _say(
-        self, said: Any, brought: tuple[Any, Any], taste: Any, products: Mapping[str, Any], bias: Any
-    ) -> tuple[Any, Any, Any]:
-        """Log-odds, means and log-deviations of the ideas.
-
-        ``said``, ``(…, hidden)``: from the memory. ``brought``: what is recalled and what is copied.
+        And the log-probability that each beat is the one to repeat.
         """
-        recalled, copied = brought
-        u = leaky(said + ops.matmul(recalled, self._cast(self.say1)[self.width :]) + taste)
+        asks, keys = (ops.reshape(x, (-1, BEATS, HEADS + POINTERS, HEAD_SIZE)) for x in (asks, keys))
+        odds = ops.einsum("nthd,nshd->nths", asks, keys) + self.lag_rows()[None]
+        brought = ops.einsum("nths,nsc->nthc", attention(odds[:, :, :-1]), codes)
+        recalled = ops.reshape(brought[:, :, :HEADS], (-1, BEATS, HEADS * self.codes))
+        return recalled, brought[:, :, HEADS], ops.log_softmax(odds[:, :, -1])
+
+    def _recall(self, asks: Any, keys: Any, heard: Any, made: Any, lag: Any) -> tuple[Any, Any, Any]:
+        """At one beat: what attention brings back, ``(n, heads codes)``, a copy, what would be repeated."""
+        asks = ops.reshape(asks, (-1, HEADS + POINTERS, 1, HEAD_SIZE))
+        odds = (ops.matmul(asks, keys) + lag[None, :, None])[:, :, 0]
+        weights = attention(odds[:, :-1])
+        recalled = ops.reshape(ops.matmul(weights[:, :HEADS], heard), (-1, HEADS * self.codes))
+        copied = ops.matmul(weights[:, HEADS:], made)[:, 0]
+        spot = ops.one_hot(ops.argmax(odds[:, -1:], axis=-1), BEATS, dtype=made.dtype)
+        return recalled, copied, ops.matmul(spot, made)[:, 0]
+
+    def _say(self, said: Any, copied: Any, products: Mapping[str, Any], bias: Any) -> tuple[Any, Any, Any]:
+        """Log-odds of the choices, means and log-deviations of the ideas.
+
+        ``said``, ``(…, hidden)``: from the memory, what is recalled and the style. ``copied``: codes.
+        """
+        u = leaky(said)
         out = products["ideas"](leaky(products["say2"](u))) + bias
-        about = ops.reshape(out[..., IDEAS:], (-1, *out.shape[1:-1], IDEAS, 2 * self.codes))
-        new = ops.zeros_like(about[..., COPIES:, : self.codes])
-        means = about[..., : self.codes] + ops.concatenate([copied, new], axis=-2)
+        about = ops.reshape(out[..., CHOICES:], (-1, *out.shape[1:-1], IDEAS, 2 * self.codes))
+        new = ops.zeros_like(about[..., 1:, : self.codes])
+        means = about[..., : self.codes] + ops.concatenate([copied[..., None, :], new], axis=-2)
         low, high = DEVIATIONS
         # a smooth limit, so that gradients never stop
         spreads = low + (high - low) * ops.sigmoid(about[..., self.codes :] + SPREAD_OFFSET)
-        return out[..., :IDEAS], means, spreads
+        return out[..., :CHOICES], means, spreads
 
     def _chances(self, latent: Any) -> tuple[Any, Any]:
-        """Chances ``(n, 75, codes)``, standard normal, and lots ``(n, 75, ideas)``, Gumbel, from latents.
+        """Chances ``(n, 75, codes)``, standard normal, and lots ``(n, 75, choices)``, Gumbel, from latents.
 
         By the transforms of Box & Muller 1958 and of Gumbel's own quantiles, on waves.
         """
@@ -355,7 +385,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         quarter = np.pi / 2.0
         chances = ops.concatenate([radius * ops.sin(angle + quarter), radius * ops.sin(angle)], axis=-1)
         lots = -ops.log(-ops.log(_share(turns[:, end:])))
-        return ops.reshape(chances, (-1, BEATS, self.codes)), ops.reshape(lots, (-1, BEATS, IDEAS))
+        return ops.reshape(chances, (-1, BEATS, self.codes)), ops.reshape(lots, (-1, BEATS, CHOICES))
 
 
 def _times(weights: Any) -> Callable[[Any], Any]:
@@ -388,6 +418,17 @@ class WholeProduct:
         return ops.matmul(whole, ops.cast(self.weights, x.dtype)) * ops.cast(self.factor, x.dtype)
 
 
+def likelihoods(codes: Any, means: Any, spreads: Any) -> Any:
+    """Log-likelihood ``(n, 75, 75)`` of each beat's codes to be drawn as each beat's; all ``(n, 75, codes)``.
+
+    Without ``log(2 pi) / 2`` a code. ``spreads``: log-deviations.
+    """
+    exact = ops.exp(-2.0 * spreads)
+    far = (codes**2, exact), (-2.0 * codes, means * exact), (ops.ones_like(codes), means**2 * exact)
+    squares = sum(ops.matmul(a, ops.transpose(b, (0, 2, 1))) for a, b in far)
+    return -0.5 * squares - ops.sum(spreads, axis=-1)[:, None]
+
+
 def attention(odds: Any) -> Any:
     """Weights over the last axis, ``exp`` of log-odds against attending to nothing."""
     top = ops.stop_gradient(ops.maximum(ops.max(odds, axis=-1, keepdims=True), 0.0))
@@ -401,12 +442,12 @@ def unblurred(spread: Any, blur: Any) -> Any:
 
 
 def wave_table(codes: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Projections ``(14, 75 (codes + ideas))`` and phases of the waves; float16 holds them.
+    """Projections ``(14, 75 (codes + choices))`` and phases of the waves; float16 holds them.
 
     Those of chances, then those of lots, the same for every model of as many codes, from NumPy's Philox
     stream of integers, which never changes.
     """
-    tables = [_waves(key, BEATS * count) for key, count in ((2026, codes), (2027, IDEAS))]
+    tables = [_waves(key, BEATS * count) for key, count in ((2026, codes), (2027, CHOICES))]
     waves, phases = (np.concatenate(parts, axis=-1) for parts in zip(*tables, strict=True))
     return waves, phases
 

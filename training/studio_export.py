@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,13 +52,20 @@ class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
         return self.decision(odds, velocities)
 
 
-def load_generator(run: Path, dtype: str = "float64") -> StudioGenerator:
+def load_generator(
+    run: Path, dtype: str = "float64", *, share: float | None = None, blur: float | None = None
+) -> StudioGenerator:
     """The run's best averaged generator in its share with the first stage's, rounded to float16, calibrated.
 
-    ``dtype``: what it computes in. Requests and thresholds come from fixed latents and from the training
-    set's attributes and amounts, which the checkpoint carries, so two loads of one run are the same network.
+    ``dtype``: what it computes in. ``share`` and ``blur``: in place of those of the run's configuration.
+    Requests and thresholds come from fixed latents and from the training set's attributes and amounts, which
+    the checkpoint carries, so two loads of one run are the same network.
     """
     config = load(run / "config.toml")
+    if share is not None:
+        config = replace(config, gan=replace(config.gan, share=share))
+    if blur is not None:
+        config = replace(config, gan=replace(config.gan, blur=blur))
     best = run / "checkpoints" / "gan-best.npz"
     state = state_of(best)
     with np.load(best, allow_pickle=False) as arrays:

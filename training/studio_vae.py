@@ -23,6 +23,7 @@ from training.config import Config
 from training.corpus import Cells, Corpus
 from training.gradients import GradientStep, Move
 from training.metrics import validation_score
+from training.relations import repeats
 from training.runs import load_variables, named, read_meta
 from training.studio import (
     BEATS,
@@ -35,6 +36,7 @@ from training.studio import (
     Encoder,
     encoder_input,
     log_total,
+    one_hot,
     pack,
 )
 
@@ -200,7 +202,8 @@ class Networks:
         mean, spread = self.encoder(encoder_input(states, velocities))
         codes = mean + noise * ops.exp(spread)
         known = -ops.sum(spread + 0.5, axis=-1)
-        rate = ops.mean(known + self.composer.surprise(codes, scores))
+        repeated = repeats(*ops.unstack(one_hot(states), axis=2))
+        rate = ops.mean(known + self.composer.surprise(codes, scores, repeated, mean, spread))
         _, odds, loudness = self.decoder(codes)
         loss, logs = reconstruction(odds, loudness, states, velocities, velocity_weight=self._velocity_weight)
         loss = loss + kl_weight * rate

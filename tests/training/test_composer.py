@@ -14,8 +14,8 @@ keras = pytest.importorskip("keras", reason="needs the train extra")
 from keras import ops  # noqa: E402  # after the checks that they are there
 
 from training.composer import (  # noqa: E402
+    CHOICES,
     CLEAR,
-    COPIES,
     DEVIATIONS,
     IDEAS,
     WAVES,
@@ -58,7 +58,7 @@ def latents() -> Any:
 
 
 def expected(network: Composer, codes: Any, latents: Any) -> tuple[Any, ...]:
-    """Log-odds, means and log-deviations of the ideas, for what is asked for ``latents``."""
+    """What :meth:`Composer.expect` says of each beat, for what is asked for ``latents``."""
     return tuple(np.asarray(part) for part in network.expect(codes, asked_for(network, latents)))
 
 
@@ -73,8 +73,9 @@ def test_composed_codes_are_an_idea_that_is_expected_and_their_chances(
     codes = np.asarray(network(latents))
     assert codes.shape == (5, BEATS, CODES)
     mean, spread, chances, drawn = drawn_ideas(network, codes, latents)
-    assert len(np.unique(drawn)) >= IDEAS - 1
-    np.testing.assert_allclose(codes, mean + np.exp(spread) * chances, atol=1e-9)
+    assert len(np.unique(drawn)) >= CHOICES - 1
+    new = drawn < IDEAS
+    np.testing.assert_allclose(codes[new], (mean + np.exp(spread) * chances)[new], atol=1e-9)
     spreads = expected(network, codes, latents)[2]
     assert spreads.min() >= DEVIATIONS[0]
     assert spreads.max() <= DEVIATIONS[1]
@@ -88,11 +89,31 @@ def test_compiled_once_it_composes_any_number_of_pieces(network: Composer, laten
 
 def test_surprise_is_that_of_a_mixture_of_normal_distributions(network: Composer, latents: Any) -> None:
     codes = np.random.default_rng(1).standard_normal((5, BEATS, CODES))
-    odds, means, spreads = expected(network, codes, latents)
+    odds, means, spreads, where = expected(network, codes, latents)
+    clear, blur = codes - 0.1, np.random.default_rng(2).normal(-1.0, 0.3, codes.shape)
+    repeated = np.zeros((5, BEATS, BEATS), bool)
+    repeated[:, 8, [0, 4]] = repeated[:, 70, 69] = True
+    got = np.asarray(network.surprise(codes, asked_for(network, latents), repeated, clear, blur))
     shares = np.exp(odds) / np.exp(odds).sum(axis=-1, keepdims=True)
-    normal = np.exp(-0.5 * ((codes[:, :, None] - means) / np.exp(spreads)) ** 2) / np.exp(spreads)
-    wanted = -np.log((shares * normal.prod(axis=-1)).sum(axis=-1))
-    np.testing.assert_allclose(np.asarray(network.surprise(codes, asked_for(network, latents))), wanted)
+    wanted = -np.log((shares[..., :-1] * normal(codes[:, :, None], means, spreads)).sum(axis=-1))
+    for beat, pointed in ((8, [0, 4]), (70, [69])):
+        as_drawn = normal(codes[:, [beat]], clear[:, pointed], blur[:, pointed])
+        mixed = (np.exp(where[:, beat, pointed]) * as_drawn).sum(axis=-1)
+        wanted[:, beat] = -np.log(shares[:, beat, -1] * mixed)
+    np.testing.assert_allclose(got, wanted)
+
+
+def normal(codes: Any, means: Any, spreads: Any) -> Any:
+    """Densities of codes, independent of each other, without the factors of 2 pi."""
+    each = np.exp(-0.5 * ((codes - means) / np.exp(spreads)) ** 2) / np.exp(spreads)
+    return each.prod(axis=-1)
+
+
+def test_only_beats_before_are_pointed_to_and_in_sum_one(network: Composer, latents: Any) -> None:
+    codes = np.random.default_rng(1).standard_normal((5, BEATS, CODES))
+    where = np.exp(expected(network, codes, latents)[3])
+    np.testing.assert_allclose(where.sum(axis=-1), 1.0)
+    assert where[:, 1:][:, np.triu(np.ones((BEATS, BEATS), bool))[1:]].max() < 1e-9
 
 
 def test_a_copy_begins_at_the_beat_it_points_to(network: Composer, latents: Any) -> None:
@@ -106,13 +127,25 @@ def test_a_copy_begins_at_the_beat_it_points_to(network: Composer, latents: Any)
     own.assign(np.zeros_like(kept[0]))
     own_bias.assign(np.zeros_like(kept[1]))
     try:
-        _, means, _ = expected(network, codes, latents[:1])
+        means = expected(network, codes, latents[:1])[1]
     finally:
         for variable, value in zip((weights, own, own_bias), (bias, *kept), strict=True):
             variable.assign(value)
-    for copy in range(COPIES):
-        np.testing.assert_allclose(means[0, 4:, copy], codes[0, :-4], atol=1e-9)
-    assert np.abs(means[0, 4:, COPIES] - codes[0, :-4]).max() > 0.1
+    np.testing.assert_allclose(means[0, 4:, 0], codes[0, :-4], atol=1e-9)
+    assert np.abs(means[0, 4:, 1] - codes[0, :-4]).max() > 0.1
+
+
+def test_a_beat_that_is_repeated_is_repeated_exactly(blurred: Composer, latents: Any) -> None:
+    codes, blurs = np.asarray(blurred(latents)), blurs_of(blurred, latents)
+    drawn, where = (
+        drawn_ideas(blurred, codes + blurs, latents)[3],
+        expected(blurred, codes + blurs, latents)[3],
+    )
+    found = np.argwhere(drawn == IDEAS)
+    found = found[found[:, 1] > 0]
+    assert len(found) > 5
+    for piece, beat in found:
+        np.testing.assert_array_equal(codes[piece, beat], codes[piece, where[piece, beat].argmax()])
 
 
 def test_what_is_expected_of_a_beat_depends_on_the_beats_before_it_alone(
@@ -153,7 +186,7 @@ def test_lots_draw_each_idea_as_often_as_its_odds_say(network: Composer) -> None
     assert np.isfinite(lots).all()
     shares = np.array([0.4, 0.3, 0.15, 0.1, 0.04, 0.01])
     drawn = np.argmax(np.log(shares) + lots, axis=-1)
-    counted = np.bincount(drawn.ravel(), minlength=IDEAS) / drawn.size
+    counted = np.bincount(drawn.ravel(), minlength=CHOICES) / drawn.size
     # 300,000 draws that go together a little within a seed
     np.testing.assert_allclose(counted, shares, atol=0.004)
 
@@ -172,7 +205,7 @@ def test_near_latents_have_near_chances(network: Composer, latents: Any) -> None
 
 def test_the_table_of_waves_is_fixed_and_fits_float16() -> None:
     waves, phases = wave_table(CODES)
-    assert (waves.shape, phases.shape) == ((LATENT, BEATS * (CODES + IDEAS)), (BEATS * (CODES + IDEAS),))
+    assert (waves.shape, phases.shape) == ((LATENT, BEATS * (CODES + CHOICES)), (BEATS * (CODES + CHOICES),))
     for array in (waves, phases):
         np.testing.assert_array_equal(array, array.astype(np.float16))
     assert waves.std() == pytest.approx(WAVES, rel=0.02)
@@ -209,15 +242,16 @@ def test_less_daring_keeps_nearer_to_what_is_expected(network: Composer, latents
         tame = np.asarray(network(latents))
     finally:
         network.daring = kept
-    mean, spread, chances, _ = drawn_ideas(network, tame, latents)
-    np.testing.assert_allclose(tame, mean + 0.5 * np.exp(spread) * chances, atol=1e-9)
+    mean, spread, chances, drawn = drawn_ideas(network, tame, latents)
+    new = drawn < IDEAS
+    np.testing.assert_allclose(tame[new], (mean + 0.5 * np.exp(spread) * chances)[new], atol=1e-9)
     assert np.abs(tame - bold).max() > 0.1
 
 
 def test_what_is_played_is_clear_and_what_is_heard_of_it_blurred(blurred: Composer, latents: Any) -> None:
     codes, blurs = np.asarray(blurred(latents)), blurs_of(blurred, latents)
     mean, spread, chances, drawn = drawn_ideas(blurred, codes + blurs, latents)
-    new = drawn >= COPIES
+    new = (drawn > 0) & (drawn < IDEAS)
     clear = np.sqrt(np.maximum(np.exp(2 * spread) - np.asarray(blurred.blur), CLEAR))
     np.testing.assert_allclose(codes[new], (mean + clear * chances)[new], atol=1e-9)
     assert (clear < np.exp(spread)).all()
@@ -247,7 +281,7 @@ def test_a_copy_of_a_copy_is_clean_although_its_blur_is_heard(blurred: Composer,
     pointed[:, 4] += 1000.0
     # copies of the beat four beats ago, drawn always, that are no surer of themselves than blur allows
     only = kept["weigh_bias"].copy()
-    only[:COPIES] += 1000.0
+    only[0] += 1000.0
     quiet = np.zeros_like(kept["differ_bias"]).reshape(IDEAS, 2, CODES)
     quiet[:, 1] = -100.0
     changed = {"copy_lags": pointed, "differ": 0 * kept["differ"], "weigh_bias": only}
@@ -264,11 +298,15 @@ def test_a_copy_of_a_copy_is_clean_although_its_blur_is_heard(blurred: Composer,
 
 
 def drawn_ideas(network: Composer, heard: Any, latents: Any) -> tuple[Any, ...]:
-    """Means and log-deviations of the ideas that lots draw after ``heard``, chances, and which they are."""
-    odds, means, spreads = expected(network, heard, latents)
+    """Means and log-deviations of the ideas that lots draw after ``heard``, chances, and what is drawn.
+
+    Where a beat is repeated (``IDEAS``), those of the last idea.
+    """
+    odds, means, spreads, _ = expected(network, heard, latents)
     chances, lots = map(np.asarray, network._chances(latents))
     drawn = np.argmax(odds + lots, axis=-1)
-    mean, spread = (np.take_along_axis(x, drawn[..., None, None], 2)[:, :, 0] for x in (means, spreads))
+    idea = np.minimum(drawn, IDEAS - 1)[..., None, None]
+    mean, spread = (np.take_along_axis(x, idea, 2)[:, :, 0] for x in (means, spreads))
     return mean, spread, chances, drawn
 
 

@@ -13,7 +13,7 @@ keras = pytest.importorskip("keras", reason="needs the train extra")
 from keras import ops  # noqa: E402  # after the checks that they are there
 
 from training.gradients import GradientStep, Move  # noqa: E402
-from training.relations import CHANNELS, LAGS, SURROUNDINGS, relations  # noqa: E402
+from training.relations import CHANNELS, LAGS, SURROUNDINGS, relations, repeats  # noqa: E402
 
 
 def struck(pattern: list[list[int]]) -> Any:
@@ -51,6 +51,16 @@ def test_few_pitch_classes_are_heard_as_few() -> None:
     narrow, wide = struck([[40], [52]]), struck([[40 + i] for i in range(12)])
     few, many = (np.asarray(relations(x, x))[0, 20:50, -len(SURROUNDINGS) :].mean() for x in (narrow, wide))
     assert few > 2 * many
+
+
+def test_a_beat_repeats_those_that_are_the_same_in_every_cell() -> None:
+    held, strikes = np.zeros((1, 75, 352), np.float32), np.zeros((1, 75, 352), np.float32)
+    strikes[0, [3, 7, 11, 12], 40] = 1.0
+    held[0, [3, 7, 12], 128] = held[0, [3, 7, 11, 12], 216] = 1.0
+    held[0, [20, 21], 40] = 1.0  # nothing is struck
+    found = np.asarray(repeats(ops.convert_to_tensor(held), ops.convert_to_tensor(strikes)))
+    assert found.shape == (1, 75, 75)
+    assert [tuple(pair) for pair in np.argwhere(found[0])] == [(7, 3), (12, 3), (12, 7)]
 
 
 def test_all_gradients_are_taken_before_anything_moves() -> None:

@@ -1,0 +1,67 @@
+"""Comparing runs: by pieces of the same latents, as exporting would make them, on the validation split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="needs the train extra")
+
+from bench import Bench  # after the check that it is there
+from small import STEPS as SONG
+from small import piece
+
+from pianogan_bgm.roll import ROLL
+from training import compare, studio_export
+from training.corpus import raster
+from training.features import features
+
+WINDOWS = 24
+
+
+def windows(corpus: Any, split: str, count: int | None, seed: int) -> Any:
+    """As :func:`training.evaluate.split_windows`, of more music than the small corpus has."""
+    first = 0 if split == "validation" else 500
+    return songs(first, count or WINDOWS)
+
+
+def songs(first: int, count: int) -> Any:
+    return np.stack([raster(piece(seed), SONG)[:, : ROLL.steps] for seed in range(first, first + count)])
+
+
+def test_a_run_is_compared_in_every_way_that_is_asked_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(compare, "split_windows", windows)
+    monkeypatch.setattr(studio_export, "CALIBRATION_LATENTS", 32)
+    arguments = [str(bench.whole), str(bench.data), "--sets", "2", "--share", "0", "1", "--blur", "0.5"]
+    assert compare.main(arguments) == 0
+    header, ceiling, *rows = capsys.readouterr().out.splitlines()
+    assert "overlapped area" in header
+    assert ceiling.startswith("training windows")
+    assert [row.split("  ")[0] for row in rows] == [
+        f"{bench.whole.name}, share {share}, blur 0.5" for share in (0, 1)
+    ]
+    assert rows[0].split()[-9:] != rows[1].split()[-9:]
+
+
+def test_music_like_the_real_measures_better_than_noise() -> None:
+    real = features(songs(0, WINDOWS))
+    rng = np.random.default_rng(0)
+    noise = np.where(rng.random((WINDOWS, 106, ROLL.steps)) < 0.02, 230, 0).astype(np.uint8)
+    like, unlike = (compare.measured(real, [cells], trees=20) for cells in (songs(100, WINDOWS), noise))
+    assert like["overlapped area"] > unlike["overlapped area"] + 0.2
+    assert like["AUC"] < unlike["AUC"]
+    assert like["coverage"] > unlike["coverage"]
+    assert like["notes"] == pytest.approx(1.0, abs=0.05)
+    assert unlike["stuck"] == 0.0
+
+
+def test_without_a_run_there_is_nothing_to_compare(
+    bench: Bench, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(compare, "split_windows", windows)
+    assert compare.main([str(tmp_path), str(bench.data)]) == 2
+    assert "config.toml" in capsys.readouterr().err

@@ -1,0 +1,130 @@
+"""Compare runs by what they compose: ``python -m training.compare RUN [RUN ...] DATA``.
+
+Choosing between runs, or how a run is to compose, is done here, on all windows of the validation split; the
+test split is for what has been chosen (:mod:`training.evaluate`). Every run is taken as exporting takes it,
+its thresholds and requests measured anew, with each ``--share`` of its second stage and each ``--blur`` that
+is given in place of its own. Its pieces are those of the same latents for all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from tqdm import tqdm
+
+from pianogan_bgm.errors import PianoganError
+from pianogan_bgm.roll import Cells
+from training import metrics
+from training.config import InvalidConfig
+from training.corpus import Corpus
+from training.evaluate import split_windows
+from training.features import FEATURES, Floats, features
+from training.report import FORM, aligned
+from training.stuck import LONG, longest_alike
+
+if TYPE_CHECKING:
+    from training.studio_export import StudioGenerator
+
+SETS: Final = 3
+TREES: Final = 100
+_FORM: Final = [list(FEATURES).index(name) for name in FORM]
+
+
+def measured(real: Floats, sets: Sequence[Cells], trees: int = TREES) -> dict[str, float]:
+    """Measures of sets of pieces against the features of real windows: means over the sets.
+
+    Those of :mod:`training.metrics`; "stuck", a share (:mod:`training.stuck`); and of :data:`FORM` the
+    medians, as ratios to the real ones.
+    """
+    rows: list[dict[str, float]] = []
+    for seed, cells in enumerate(sets):
+        table = features(cells)
+        density, coverage = metrics.density_coverage(real, table)
+        ratios = np.median(table, axis=0)[_FORM] / np.median(real, axis=0)[_FORM]
+        rows.append(
+            {
+                "overlapped area": float(np.mean(list(metrics.overlapped_areas(real, table).values()))),
+                "coverage": coverage,
+                "density": density,
+                "AUC": metrics.classifier_auc(real, table, seed, trees),
+                "stuck": float((longest_alike(cells) > LONG).mean()),
+                **dict(zip(FORM, ratios.tolist(), strict=True)),
+            }
+        )
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def composed(model: StudioGenerator, count: int, sets: int) -> Iterator[Cells]:
+    """Pieces of fixed latents, uint8 ``(count, 106, 300)`` a set."""
+    from training.studio import LATENT
+    from training.studio_vae import CHUNK, compiled, rolls_to_cells
+
+    compose = compiled(model)
+    for which in range(sets):
+        latents = np.random.default_rng([2027, which]).standard_normal((count, LATENT), np.float32)
+        yield np.concatenate(
+            [rolls_to_cells(compose(latents[first : first + CHUNK])) for first in range(0, count, CHUNK)]
+        )
+
+
+def table(rows: dict[str, dict[str, float]]) -> str:
+    """Rows of :func:`measured` side by side."""
+    columns = list(next(iter(rows.values())))
+    styles = {"stuck": "{:.1%}", **dict.fromkeys(FORM, "{:.2f}")}
+    lines = [
+        [name, *(styles.get(column, "{:.3f}").format(row[column]) for column in columns)]
+        for name, row in rows.items()
+    ]
+    return aligned([["", *columns], *lines])
+
+
+def compare(runs: Sequence[Path], corpus: Corpus, given: argparse.Namespace) -> dict[str, Any]:
+    """Rows of all runs, with every share and blur that was given, and of training windows as the ceiling."""
+    from training.studio_export import load_generator
+
+    real_windows = split_windows(corpus, "validation", None, 0)
+    real = features(real_windows)
+    # drawn at once, so that no two sets have a window in common
+    training = split_windows(corpus, "train", given.sets * len(real_windows), 0)
+    rows = {"training windows": measured(real, np.array_split(training, given.sets))}
+    ways = list(product(runs, given.share or [None], given.blur or [None]))
+    for run, share, blur in tqdm(ways, desc="comparing", unit="way"):
+        model = load_generator(run, share=share, blur=blur)
+        said = (
+            f"{what} {value:g}" for what, value in (("share", share), ("blur", blur)) if value is not None
+        )
+        rows[", ".join([run.name, *said])] = measured(real, list(composed(model, len(real), given.sets)))
+    return rows
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; exit status 2 where runs or data cannot be used."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.compare", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("run", nargs="+", type=Path, help="run folder of training.train")
+    parser.add_argument("data", type=Path, help="folder of the prepared corpus")
+    parser.add_argument(
+        "--share", type=float, nargs="+", help="of the second stage, 0 to 1, for the run's own"
+    )
+    parser.add_argument("--blur", type=float, nargs="+", help="that is heard, for the run's own")
+    parser.add_argument("--sets", type=int, default=SETS, help=f"of latents ({SETS})")
+    given = parser.parse_args(arguments)
+    if given.sets < 1:
+        parser.error(f"--sets must be at least 1; got {given.sets}")
+    try:
+        print(table(compare(given.run, Corpus.load(given.data), given)))
+    except (InvalidConfig, PianoganError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
