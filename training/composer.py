@@ -274,6 +274,11 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         own = np.repeat([[0.0, 1.0]] + [[1.0, 1.0]] * (IDEAS - 1), self.codes)
         return ops.concatenate([weigh, own * ops.concatenate([base] * IDEAS, axis=-1) + differ], axis=-1)
 
+    def ask_plainly(self) -> None:
+        """Tell requests as they are, until it is measured how they are met."""
+        self.emphasis.assign(np.ones(LATENT))
+        self.shift.assign(np.zeros(LATENT))
+
     def make_whole(self, reach: float) -> None:
         """From now on compose with the large products in whole numbers (:class:`WholeProduct`).
 
