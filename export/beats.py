@@ -30,8 +30,8 @@ from training.composer import (
 )
 from training.studio import BEATS
 
-STATES: Final = ("heard", "memory", "back", "keys", "heard before", "so far")
-"""What goes from beat to beat; the last two are the codes of all beats, as they were heard and were made."""
+STATES: Final = ("heard", "memory", "back", "keys", "so far")
+"""What goes from beat to beat; ``so far`` are the codes of all beats made."""
 PLAN: Final = ("settings", "chances", "blurs", "lots", "taste")
 MADE: Final = "made"
 _DOUBLE: Final = TensorProto.DOUBLE
@@ -107,12 +107,9 @@ def _body(composer: Composer, outer: Writer) -> onnx.GraphProto:
     heard = write("Add", codes, "beat/blur")
     key = write("Reshape", key, outer.constant([-1, HEADS + POINTERS, HEAD_SIZE, 1], np.int64))
     keys = write("Add", "beat/keys", write("MatMul", key, "beat/spot"))
-    down, one = "beat/spot down", outer.constant([1], np.int64)
-    before, made = (
-        write("Add", f"beat/{all_}", write("MatMul", down, write("Unsqueeze", new, one)))
-        for all_, new in (("heard before", heard), ("so far", codes))
-    )
-    results = [heard, memory, back, keys, before, made]
+    row = write("Unsqueeze", codes, outer.constant([1], np.int64))
+    made = write("Add", "beat/so far", write("MatMul", "beat/spot down", row))
+    results = [heard, memory, back, keys, made]
     shapes = composer.carried()
     inputs = [
         *(_port(f"beat/{name}", ("n", *shape)) for name, shape in zip(STATES, shapes, strict=True)),
@@ -153,7 +150,8 @@ def _recall(write: Writer, outer: Writer, composer: Composer, asks: str) -> tupl
     sizes = outer.constant([HEADS, 1], np.int64)
     recalls, copy = write.several(2, "Split", write("Div", weights, total), sizes, axis=1)
     recalls = write("Reshape", recalls, outer.constant([-1, HEADS, BEATS], np.int64))
-    recalled = write("MatMul", recalls, "beat/heard before")
+    to_hear = outer("Transpose", "blurs", perm=[1, 0, 2])
+    recalled = write("MatMul", recalls, write("Add", "beat/so far", to_hear))
     repeat = write(
         "Gather", outer.constant(np.eye(BEATS)), write("ArgMax", repeat, axis=-1, keepdims=0), axis=0
     )

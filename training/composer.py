@@ -188,30 +188,25 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         settings, chances, blurs, lots, taste = self.plan(latent)
         lags, spots = self.lag_rows(), ops.convert_to_tensor(np.eye(BEATS, dtype=self.compute_dtype))
         products, bias, blur = self.whole or self._products(), self.ideas_bias(), self._cast(self.blur)
-        recall_weights = self._cast(self.recall_weights())
+        recall_weights, to_hear = self._cast(self.recall_weights()), ops.transpose(blurs, (1, 0, 2))
 
         def beat(now: Any, carry: Any) -> Any:
-            heard, memory, back, keys, heard_before, made = carry
+            heard, memory, back, keys, made = carry
             x = leaky(ops.matmul(heard, self._cast(self.entry)) + settings[now])
             memory = self._gate(products["gates"](x) + self._cast(self.gates_bias), back, memory)
             back, asks, key, said = ops.split(products["memory"](memory), self.parts(), axis=-1)
-            recalled, copied, repeated = self._recall(asks, keys, heard_before, made, lags[now])
+            recalled, copied, repeated = self._recall(asks, keys, made + to_hear, made, lags[now])
             said = said + ops.matmul(recalled, recall_weights) + taste
             odds, means, spreads = self._say(said, copied, products, bias)
-            choice = ops.one_hot(ops.argmax(odds + lots[now], axis=-1), CHOICES, dtype=means.dtype)[
-                :, :, None
-            ]
-            chosen, repeats = choice[:, :-1], choice[:, -1]
+            choice = ops.one_hot(ops.argmax(odds + lots[now], axis=-1), CHOICES, dtype=means.dtype)
+            chosen, repeats = choice[:, :-1, None], choice[:, -1:]
             mean, spread = ops.sum(chosen * means, axis=1), ops.sum(chosen * spreads, axis=1)
             blurred = ops.sum(chosen * self._cast(BLURRED)[:, None], axis=1)
             deviation = (1.0 - repeats) * self.daring * unblurred(spread, blurred * blur)
             codes = mean + repeats * repeated + deviation * chances[now]
-            heard = codes + blurs[now]
             spot = spots[now]
             keys = keys + ops.reshape(key, (-1, HEADS + POINTERS, HEAD_SIZE, 1)) * spot
-            down = spot[None, :, None]
-            heard_before, made = heard_before + down * heard[:, None], made + down * codes[:, None]
-            return heard, memory, back, keys, heard_before, made
+            return codes + blurs[now], memory, back, keys, made + spot[None, :, None] * codes[:, None]
 
         begin = [self.blank(latent, *shape) for shape in self.carried()]
         *_, made = ops.fori_loop(0, BEATS, beat, tuple(begin))
@@ -230,12 +225,9 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         return settings, chances, blurs, lots, self._taste(style)
 
     def carried(self) -> tuple[tuple[int, ...], ...]:
-        """Shapes, without the batch, of what beats hand on.
-
-        Those of heard, memory, back and keys, then of what was heard and what was made of all beats.
-        """
-        keys, codes = (HEADS + POINTERS, HEAD_SIZE, BEATS), (BEATS, self.codes)
-        return (self.codes,), (self.width,), (3 * self.width,), keys, codes, codes
+        """Shapes, without the batch, of heard, memory, back, keys and made: what beats hand on."""
+        keys = (HEADS + POINTERS, HEAD_SIZE, BEATS)
+        return (self.codes,), (self.width,), (3 * self.width,), keys, (BEATS, self.codes)
 
     def parts(self) -> list[int]:
         """Where the products of the memory are parted: back to the gates, asks, keys, what is said."""
@@ -352,7 +344,10 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         return recalled, brought[:, :, HEADS], ops.log_softmax(odds[:, :, -1])
 
     def _recall(self, asks: Any, keys: Any, heard: Any, made: Any, lag: Any) -> tuple[Any, Any, Any]:
-        """At one beat: what attention brings back, ``(n, heads codes)``, a copy, what would be repeated."""
+        """At one beat: what attention brings back, ``(n, heads codes)``, a copy, what would be repeated.
+
+        ``heard`` and ``made``, ``(n, 75, codes)``; from this beat on they do not count.
+        """
         asks = ops.reshape(asks, (-1, HEADS + POINTERS, 1, HEAD_SIZE))
         odds = (ops.matmul(asks, keys) + lag[None, :, None])[:, :, 0]
         weights = attention(odds[:, :-1])

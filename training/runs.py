@@ -146,7 +146,7 @@ class Run:
             return
         path = Path(self.config.init_from) / "checkpoints" / f"{stage.name}-best.npz"
         if not path.exists():
-            self.record(f"{stage.name}_init", f"nothing: {path} does not exist")
+            self.record(f"{stage.name}_init", "nothing: no weights of this stage there")
             return
         new = load_matching(path, stage.inherited())
         self.record(f"{stage.name}_init", {"from": str(path), "sha256": sha256_of(path), "new": new})
