@@ -13,17 +13,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from tqdm import tqdm
 
 from pianogan_bgm.errors import PianoganError
 from pianogan_bgm.roll import Cells
-from training import metrics
 from training.config import InvalidConfig
 from training.corpus import Corpus
-from training.evaluate import split_windows
+from training.evaluate import measure, split_windows
 from training.features import FEATURES, Floats, features
 from training.report import FORM, aligned
 from training.stuck import LONG, longest_alike
@@ -33,26 +32,29 @@ if TYPE_CHECKING:
 
 SETS: Final = 3
 TREES: Final = 100
+_MEASURES: Final = {
+    "overlapped area": "overlapped_area",
+    "coverage": "coverage",
+    "density": "density",
+    "AUC": "auc",
+}
 _FORM: Final = [list(FEATURES).index(name) for name in FORM]
 
 
 def measured(real: Floats, sets: Sequence[Cells], trees: int = TREES) -> dict[str, float]:
     """Measures of sets of pieces against the features of real windows: means over the sets.
 
-    Those of :mod:`training.metrics`; "stuck", a share (:mod:`training.stuck`); and of :data:`FORM` the
-    medians, as ratios to the real ones.
+    Those of :func:`training.evaluate.measure`; "stuck", a share (:mod:`training.stuck`); and of :data:`FORM`
+    the medians, as ratios to the real ones.
     """
+    medians = np.median(real, axis=0)[_FORM]
     rows: list[dict[str, float]] = []
     for seed, cells in enumerate(sets):
-        table = features(cells)
-        density, coverage = metrics.density_coverage(real, table)
-        ratios = np.median(table, axis=0)[_FORM] / np.median(real, axis=0)[_FORM]
+        found = measure(real, cells, seed, trees)
+        ratios = found.medians[_FORM] / medians
         rows.append(
             {
-                "overlapped area": float(np.mean(list(metrics.overlapped_areas(real, table).values()))),
-                "coverage": coverage,
-                "density": density,
-                "AUC": metrics.classifier_auc(real, table, seed, trees),
+                **{name: found.measures[key] for name, key in _MEASURES.items()},
                 "stuck": float((longest_alike(cells) > LONG).mean()),
                 **dict(zip(FORM, ratios.tolist(), strict=True)),
             }
@@ -84,22 +86,30 @@ def table(rows: dict[str, dict[str, float]]) -> str:
     return aligned([["", *columns], *lines])
 
 
-def compare(runs: Sequence[Path], corpus: Corpus, given: argparse.Namespace) -> dict[str, Any]:
-    """Rows of all runs, with every share and blur that was given, and of training windows as the ceiling."""
+def compare(
+    runs: Sequence[Path],
+    corpus: Corpus,
+    shares: Sequence[float | None] = (None,),
+    blurs: Sequence[float | None] = (None,),
+    sets: int = SETS,
+) -> dict[str, dict[str, float]]:
+    """Rows of all runs with every share and blur (None: the run's own), and of training windows.
+
+    The latter are the ceiling.
+    """
     from training.studio_export import load_generator
 
-    real_windows = split_windows(corpus, "validation", None, 0)
-    real = features(real_windows)
+    real = features(split_windows(corpus, "validation", None, 0))
     # drawn at once, so that no two sets have a window in common
-    training = split_windows(corpus, "train", given.sets * len(real_windows), 0)
-    rows = {"training windows": measured(real, np.array_split(training, given.sets))}
-    ways = list(product(runs, given.share or [None], given.blur or [None]))
+    training = split_windows(corpus, "train", sets * len(real), 0)
+    rows = {"training windows": measured(real, np.array_split(training, sets))}
+    ways = list(product(runs, shares, blurs))
     for run, share, blur in tqdm(ways, desc="comparing", unit="way"):
         model = load_generator(run, share=share, blur=blur)
         said = (
             f"{what} {value:g}" for what, value in (("share", share), ("blur", blur)) if value is not None
         )
-        rows[", ".join([run.name, *said])] = measured(real, list(composed(model, len(real), given.sets)))
+        rows[", ".join([run.name, *said])] = measured(real, list(composed(model, len(real), sets)))
     return rows
 
 
@@ -111,15 +121,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", nargs="+", type=Path, help="run folder of training.train")
     parser.add_argument("data", type=Path, help="folder of the prepared corpus")
     parser.add_argument(
-        "--share", type=float, nargs="+", help="of the second stage, 0 to 1, for the run's own"
+        "--share",
+        type=float,
+        nargs="+",
+        default=[None],
+        help="of the second stage, 0 to 1, for the run's own",
     )
-    parser.add_argument("--blur", type=float, nargs="+", help="that is heard, for the run's own")
+    parser.add_argument(
+        "--blur", type=float, nargs="+", default=[None], help="that is heard, for the run's own"
+    )
     parser.add_argument("--sets", type=int, default=SETS, help=f"of latents ({SETS})")
     given = parser.parse_args(arguments)
     if given.sets < 1:
         parser.error(f"--sets must be at least 1; got {given.sets}")
     try:
-        print(table(compare(given.run, Corpus.load(given.data), given)))
+        corpus = Corpus.load(given.data)
+        print(table(compare(given.run, corpus, given.share, given.blur, given.sets)))
     except (InvalidConfig, PianoganError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

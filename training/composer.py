@@ -188,7 +188,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         settings, chances, blurs, lots, taste = self.plan(latent)
         lags, spots = self.lag_rows(), ops.convert_to_tensor(np.eye(BEATS, dtype=self.compute_dtype))
         products, bias, blur = self.whole or self._products(), self.ideas_bias(), self._cast(self.blur)
-        recall_weights, to_hear = self._cast(self.recall_weights()), ops.transpose(blurs, (1, 0, 2))
+        recall_weights, to_hear = self.recall_weights(), ops.transpose(blurs, (1, 0, 2))
 
         def beat(now: Any, carry: Any) -> Any:
             heard, memory, back, keys, made = carry
@@ -249,7 +249,8 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         """What recalled codes, head by head, are multiplied with to be said, ``(heads codes, hidden)``."""
         values = ops.reshape(self.values, (self.codes, HEADS, HEAD_SIZE))
         said = ops.reshape(self.say1[self.width :], (HEADS, HEAD_SIZE, self.hidden))
-        return ops.reshape(ops.einsum("chd,hdo->hco", values, said), (HEADS * self.codes, self.hidden))
+        both = ops.einsum("chd,hdo->hco", values, said)
+        return self._cast(ops.reshape(both, (HEADS * self.codes, self.hidden)))
 
     def ideas_weights(self) -> Any:
         """Weights ``(hidden, choices + 2 ideas codes)`` of what is said: odds, then means and spreads.
@@ -361,8 +362,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
 
         ``said``, ``(…, hidden)``: from the memory, what is recalled and the style. ``copied``: codes.
         """
-        u = leaky(said)
-        out = products["ideas"](leaky(products["say2"](u))) + bias
+        out = products["ideas"](leaky(products["say2"](leaky(said)))) + bias
         about = ops.reshape(out[..., CHOICES:], (-1, *out.shape[1:-1], IDEAS, 2 * self.codes))
         new = ops.zeros_like(about[..., 1:, : self.codes])
         means = about[..., : self.codes] + ops.concatenate([copied[..., None, :], new], axis=-2)

@@ -98,7 +98,7 @@ def evaluate(corpus: Corpus, entrants: Sequence[Entrant], protocol: Protocol) ->
         MARKOV: chain.compose,
         FLOOR: lambda count, seed: random_notes(split_windows(corpus, "train", count, seed), count, seed),
     }
-    results: dict[str, list[_Result]] = {name: [] for name in everyone}
+    results: dict[str, list[Result]] = {name: [] for name in everyone}
     medians = []
     with tqdm(total=protocol.seeds * len(everyone), desc="measuring", leave=False) as bar:
         for seed in range(protocol.seeds):
@@ -108,7 +108,7 @@ def evaluate(corpus: Corpus, entrants: Sequence[Entrant], protocol: Protocol) ->
             for name, source in everyone.items():
                 bar.set_postfix_str(name)
                 cells = source(protocol.generated, seed)
-                result = _measure(real, cells, seed, protocol.trees)
+                result = measure(real, cells, seed, protocol.trees)
                 result.measures.update(_copying(windows if name == CEILING else cells, index, nearest))
                 result.measures["roll_auc"] = roll_auc(windows, cells, seed, protocol.epochs)
                 results[name].append(result)
@@ -123,13 +123,16 @@ def evaluate(corpus: Corpus, entrants: Sequence[Entrant], protocol: Protocol) ->
 
 
 @dataclass(frozen=True, slots=True)
-class _Result:
+class Result:
+    """What :func:`measure` finds: measures by name, then every feature's median and overlapped area."""
+
     measures: dict[str, float]
     medians: Floats
     areas: dict[str, float]
 
 
-def _measure(real: Floats, cells: Cells, seed: int, trees: int) -> _Result:
+def measure(real: Floats, cells: Cells, seed: int, trees: int) -> Result:
+    """Rolls ``(n, 106, 300)`` against the features of real windows, by :mod:`training.metrics`."""
     table = features(cells)
     areas = metrics.overlapped_areas(real, table)
     density, coverage = metrics.density_coverage(real, table)
@@ -140,7 +143,7 @@ def _measure(real: Floats, cells: Cells, seed: int, trees: int) -> _Result:
         "coverage": coverage,
         "rolls": float(len(cells)),
     }
-    return _Result(measures, np.median(table, axis=0), areas)
+    return Result(measures, np.median(table, axis=0), areas)
 
 
 def _copying(cells: Cells, index: CopyIndex, nearest: NearestWindow) -> dict[str, float]:
@@ -166,7 +169,7 @@ def _summary(by_seed: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]
     }
 
 
-def _by_feature(real: Floats, results: Mapping[str, Sequence[_Result]]) -> dict[str, dict[str, Any]]:
+def _by_feature(real: Floats, results: Mapping[str, Sequence[Result]]) -> dict[str, dict[str, Any]]:
     return {
         feature: {
             "real_median": float(real[column]),
