@@ -8,32 +8,34 @@ from typing import Any, Final
 
 from pianogan_bgm.errors import InvalidSetting
 from pianogan_bgm.instruments import check_instrument
+from pianogan_bgm.json_rules import short
 from pianogan_bgm.tune import LAYERS
 
 TEMPO_FACTORS: Final = (0.25, 4.0)
+LARGEST: Final = 2**31
+"""Of counts, such as of repeats."""
 MOMENTS: Final = ("now", "beat", "bar", "end")
 
 
 def within(name: str, value: Any, low: float, high: float) -> float:
     """A number of ``low`` to ``high``, as a float. Raises :class:`InvalidSetting`."""
     kind = type(value)  # looking for a Real takes ten times as long, too long for a setter called every frame
-    number = value if kind is float else float(value) if kind is int or isinstance(value, Real) else low - 1.0
-    if not low <= number <= high:
-        raise InvalidSetting(f"{name} must be {low:g} to {high:g}; got {value!r}")
-    return number
+    if not (kind is float or kind is int or isinstance(value, Real)) or not low <= value <= high:
+        raise InvalidSetting(f"{name} must be {low:g} to {high:g}; got {short(value)}")
+    return float(value)
 
 
 def semitones(value: Any) -> int:
     """A transposition. Raises :class:`InvalidSetting`."""
-    if not isinstance(value, int) or not -24 <= value <= 24:
+    if type(value) is not int or not -24 <= value <= 24:
         raise InvalidSetting(f"transpose must be a whole number of semitones, -24 to 24; got {value!r}")
     return value
 
 
 def whole(name: str, value: Any, low: int) -> int:
-    """A whole number, ``low`` or more. Raises :class:`InvalidSetting`."""
-    if not isinstance(value, int) or value < low:
-        raise InvalidSetting(f"{name} must be a whole number, {low} or more; got {value!r}")
+    """A whole number of ``low`` to :data:`LARGEST`. Raises :class:`InvalidSetting`."""
+    if type(value) is not int or not low <= value <= LARGEST:
+        raise InvalidSetting(f"{name} must be a whole number, {low} to {LARGEST}; got {short(value)}")
     return value
 
 

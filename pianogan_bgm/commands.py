@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from pianogan_bgm.stingers import Figure
 from pianogan_bgm.tune import Tune
+
+INTENSITY_SECONDS: Final = 0.08
+"""Of a change of intensity."""
 
 When = Literal["now", "beat", "bar", "end"]
 Level = Literal["volume", "duck"]
@@ -103,7 +106,7 @@ class SetIntensity:
     """Ramp the intensity (0 to 1) in ``seconds``."""
 
     value: float
-    seconds: float = 0.08
+    seconds: float = INTENSITY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import numpy as np
 
 from pianogan_bgm.atlas import Atlas, load_atlas
-from pianogan_bgm.errors import InvalidNote
+from pianogan_bgm.errors import InvalidNote, InvalidSetting
 from pianogan_bgm.latents import check_latent, check_seed, fresh_seed
 from pianogan_bgm.notes import Note
 from pianogan_bgm.piece import Piece
@@ -38,10 +38,11 @@ class Composer:
     """Makes and remembers tunes. Not for two threads at once.
 
     ``model``: as for :class:`~pianogan_bgm.generator.Generator`, or an object with its ``compose``; loaded
-    when first needed. ``seed``: makes the endless order of pieces repeatable.
+    when first needed. ``seed``: makes the endless order of pieces repeatable. Raises :class:`InvalidLatent`.
     """
 
     def __init__(self, model: str | os.PathLike[str] | Composes = "open", seed: int | None = None) -> None:
+        seed = None if seed is None else check_seed(seed)
         self._model = model
         self._generator: Composes | None = None if isinstance(model, str | os.PathLike) else model
         self._atlas: Atlas | None = None
@@ -86,6 +87,11 @@ class Composer:
                 self._tunes.popitem(last=False)
         self._tunes.move_to_end(place)
         return self._tunes[place]
+
+    def gave(self, piece: Piece) -> bool:
+        """Whether ``piece`` is what its seed gives here, not one of the game's own that bears its seed."""
+        kept = self._tunes.get((int, piece.seed))
+        return kept is not None and kept.piece is piece
 
     def check(self, source: Source | None) -> None:
         """Raise at once what composing ``source``, or endless music for None, would raise for its model."""
@@ -159,15 +165,15 @@ def check_source(source: Any) -> Source:
 
 
 def check_mood(mood: str | None) -> str | None:
-    """``mood``, if it is one of :data:`MOODS` or None."""
-    if mood is not None and mood not in MOODS:
-        raise InvalidNote(f"no mood is called {mood!r}; there are {', '.join(sorted(MOODS))}")
+    """``mood``, if it is one of :data:`MOODS` or None. Raises :class:`InvalidSetting`."""
+    if mood is not None and not (isinstance(mood, str) and mood in MOODS):
+        raise InvalidSetting(f"no mood is called {mood!r}; there are {', '.join(sorted(MOODS))}")
     return mood
 
 
-def piece_to_json(piece: Piece) -> dict[str, Any]:
-    """A piece for a save game: its seed and model where those suffice, else its notes."""
-    if piece.seed is not None and piece.model is not None:
+def piece_to_json(piece: Piece, by_seed: bool) -> dict[str, Any]:
+    """A piece for a save game: its seed and model, if ``by_seed`` and it has them, else its notes."""
+    if by_seed and piece.seed is not None and piece.model is not None:
         return {"seed": piece.seed, "model": piece.model}
     table: dict[str, Any] = {
         name: getattr(piece, name)

@@ -21,11 +21,11 @@ from pianogan_bgm.instruments.tones import Block
 from pianogan_bgm.mixdown import GRID, STINGER_DECK, Band, Mix, Mixdown
 from pianogan_bgm.room import SMALL_ROOM, Room, reverb
 from pianogan_bgm.rules import apply, silence
-from pianogan_bgm.state import Event, Out, State
+from pianogan_bgm.state import EVENT_KINDS, Event, Out, State
 from pianogan_bgm.steps import step
 from pianogan_bgm.turns import breathe
 
-__all__ = ["Conductor", "Event", "Place", "State"]
+__all__ = ["EVENT_KINDS", "Conductor", "Event", "Place", "State"]
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -125,19 +125,13 @@ class Conductor:
         state = self.state_at(frame)
         if state.deck is None:
             return Place(state, 0.0, state.pace)
-        return Place(state, state.deck.pos + (frame - state.step_at) / state.pace, state.pace)
-
-    @property
-    def wants_piece(self) -> int | None:
-        """Number of the deck after which endless play has nothing queued, as far as has been decided."""
-        if not self._now.endless or self._now.queue or self._now.deck is None:
-            return None
-        return self._now.deck.number
+        back = min((state.step_at - frame) / state.pace, 1.0)  # a step is rounded to whole frames
+        return Place(state, state.deck.pos - back, state.pace)
 
     def wants_at(self, first: int, last: int) -> tuple[int, int, str | None] | None:
-        """First frame from ``first`` up to ``last`` at which endless play should get its next piece, if any.
+        """First frame from ``first`` on at which endless play should get its next piece, seen up to ``last``.
 
-        With it the number of the deck that plays there and the mood.
+        With it the number of the deck that plays there and the mood. None if it has one, or none is wanted.
         """
         self.advance(last)
         index = bisect_right(self._moments, first, key=lambda moment: moment.frame) - 1
@@ -174,8 +168,8 @@ class Conductor:
         return min(frames, default=None)
 
     def _decide(self, frame: int, sent: _Sent | None, out: Out) -> None:
+        self._mixdown.add(frame, out.voices)  # first: it may raise, for an instrument that cannot be loaded
         self._moments.append(_Moment(frame, self._now, sent, out.events))
-        self._mixdown.add(frame, out.voices)
         self._now = out.state
 
     def _rewind(self, frame: int) -> None:

@@ -69,10 +69,8 @@ def switch(state: State, to: c.Transition, frame: int) -> Out:
     state = replace(state, pending=None, queue=(), endless=to.endless, mood=to.mood)
     if old is not None:
         state = _leave(state, old, to, frame)
-    resumed = next((held.deck for held in state.held if to.scene and held.scene == to.scene), None)
-    shift = related_shift(old.key, to.tune.key) if old and to.related else 0
-    deck = resumed or Deck(state.decks, to.tune, loops=to.loops, shift=shift)
-    deck = replace(deck, number=state.decks)
+    resumed = _resumed(state, to)
+    deck = coming(state, old, to)
     held = tuple(one for one in state.held if one.deck is not resumed)
     state = _settings(replace(state, scene=to.scene, held=held), to, frame)
     fade = round(to.fade_beats * STEPS_PER_BEAT * state.step_frames(deck.tune)) if old else 0
@@ -81,6 +79,17 @@ def switch(state: State, to: c.Transition, frame: int) -> Out:
     voices = () if resumed is None else tuple(one for one in out.voices if one[1].start >= frame)
     here = Event("transition", frame, piece=deck.tune.name, scene=to.scene, step=deck.pos)
     return Out(out.state, voices, (here, *out.events))
+
+
+def coming(state: State, old: Deck | None, to: c.Transition) -> Deck:
+    """The deck that a transition from ``old`` puts on: the one its scene was left with, or a new one."""
+    shift = related_shift(old.key, to.tune.key) if old and to.related else 0
+    deck = _resumed(state, to) or Deck(state.decks, to.tune, loops=to.loops, shift=shift)
+    return replace(deck, number=state.decks)
+
+
+def _resumed(state: State, to: c.Transition) -> Deck | None:
+    return next((held.deck for held in state.held if to.scene and held.scene == to.scene), None)
 
 
 def _leave(state: State, old: Deck, to: c.Transition, frame: int) -> State:
@@ -107,7 +116,7 @@ def _settings(state: State, to: c.Transition, frame: int) -> State:
     if to.tempo is not None:
         state = replace(state, tempo=to.tempo, tempo_goal=to.tempo, tempo_steps=0)
     if to.intensity is not None:
-        mix = state.mix.with_intensity(to.intensity, frame, state.frames(0.08))
+        mix = state.mix.with_intensity(to.intensity, frame, state.frames(c.INTENSITY_SECONDS))
         state = replace(state, intensity=to.intensity, mix=mix)
     if to.transpose is not None:
         state = replace(state, transpose=to.transpose)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from math import inf
@@ -19,7 +19,7 @@ import numpy as np
 
 from pianogan_bgm import commands as c
 from pianogan_bgm.composer import Composer, Source
-from pianogan_bgm.conductor import Conductor, Event, Place
+from pianogan_bgm.conductor import EVENT_KINDS, Conductor, Event, Place
 from pianogan_bgm.instruments import Instrument, load
 from pianogan_bgm.instruments.tones import Block
 from pianogan_bgm.mixdown import GRID
@@ -167,6 +167,7 @@ class Engine:
 
     ``find``: given the present sink, the one to use now (the same if nothing has changed). ``tell``: called
     with every event when it is heard. ``first``: piece and mood that will probably be played first.
+    ``settings``: commands that hold from the beginning.
     """
 
     def __init__(
@@ -176,11 +177,15 @@ class Engine:
         clock: Callable[[], float],
         tell: Callable[[Event], None],
         first: tuple[Source | None, str | None] = (None, None),
+        *,
+        settings: Sequence[c.Command] = (),
     ) -> None:
         self.requests: deque[Request | Control] = deque()
         self.stats = Stats()
         self.pulse: Pulse | None = None
         self.paused = False
+        self.serving = False
+        """Whether a request is being carried out: taken from :attr:`requests`, not in :attr:`pulse` yet."""
         self.began = 0
         """Frame at which play was called last."""
         self.journal: list[tuple[int, c.Command]] | None = None
@@ -189,6 +194,8 @@ class Engine:
         self.sink: Sink = find(Silent())
         self._band = Band(self.sink.rate)
         self.conductor = Conductor(self.sink.rate, self._band)
+        for command in settings:
+            self.conductor.send(command, 0)
         self._frontier = 0
         self._told = 0
         self._last_at = 0
@@ -199,13 +206,16 @@ class Engine:
 
     def tick(self) -> float | None:
         """Work a little; returns the seconds after which to be called again, None for when asked to."""
-        self._mind_sink()
-        self._serve()
-        if not self.sink.playing:
-            self.pulse = None
-            return None
-        self._fill()
-        self._listen()
+        try:
+            self._mind_sink()
+            self._serve()
+            if not self.sink.playing:
+                self.pulse = None
+                return None
+            self._fill()
+            self._listen()
+        finally:
+            self.serving = False
         return self._wait() if self.sink.playing else None
 
     # --- the channel --------------------------------------------------------------------------------
@@ -252,6 +262,7 @@ class Engine:
         if playing and here.state.deck is not None:
             self._send(c.Seek(here.step), 0)
         self._told = self._last_at = self._forgot = 0
+        self.began = round((self.began - at) * rate / here.state.rate)
         return 0
 
     def _start(self, at: int) -> None:
@@ -265,7 +276,10 @@ class Engine:
         if self.sink.playing and self._clock() < self._next_commit:
             return
         waiting: list[c.Command] = []
-        while self.requests:
+        for _ in range(
+            len(self.requests)
+        ):  # those that come meanwhile wait, or a busy game would keep it here
+            self.serving = self.serving or self.requests[0] is not Control.WARM
             request = self.requests.popleft()
             if request is Control.WARM:
                 if not self.requests:  # otherwise there is no time for it
@@ -311,6 +325,21 @@ class Engine:
         self._committed = now = self._clock()
         shortest, longest = COMMAND_PAUSES
         self._next_commit = now + min(max(4.0 * (now - began), shortest), longest)
+        if self.paused:
+            self._let_go(commands)
+
+    def _let_go(self, commands: list[c.Command]) -> None:
+        """Music that is held goes on with a play; a stop leaves nothing to go on with."""
+        last = next((one for one in reversed(commands) if isinstance(one, c.Play | c.Stop)), None)
+        if isinstance(last, c.Play):
+            self._hold(False)
+        elif last is not None:
+            ended = self.conductor.state_at(self._last_at).ends_at or self._last_at
+            self._frontier = max(self._frontier, ended + 1)
+            self.conductor.advance(self._frontier)
+            self._tell_until(self._frontier, ("end",))
+            self.sink.stop()
+            self.pulse, self.paused = None, False
 
     def _begin(self, commands: list[c.Command]) -> None:
         at = self._last_at = self._frontier
@@ -438,11 +467,12 @@ class Engine:
     def _compose(self) -> None:
         """The next piece of endless music, if one is wanted."""
         at = max(self._frontier, self._last_at)
-        after = self.conductor.wants_piece
-        if after is None:
+        wanted = self.conductor.wants_at(at, at + 1)
+        if wanted is None:
             return
+        at, after, mood = wanted
         try:
-            tune = self._composer.following(self.conductor.state_at(at).mood)
+            tune = self._composer.following(mood)
         except Exception as error:  # the present piece is repeated instead
             self.stats.failed(f"{type(error).__name__}: {error}")
             return
@@ -459,10 +489,7 @@ class Engine:
         now = self._clock()
         cursor = self.sink.heard(now)
         self.pulse = Pulse(now, cursor, self.conductor.place(cursor), self.sink.rate, self.paused)
-        if cursor >= self._told:
-            for event in self.conductor.events(self._told, cursor + 1):
-                self._tell(event)
-            self._told = cursor + 1
+        self._tell_until(cursor + 1)
         silent = self.conductor.silent_from()
         # the device may be a little behind the estimate: let it read the end too
         played_out = self.sink.surely(now) - round(REACTION_SECONDS * self.sink.rate)
@@ -470,6 +497,15 @@ class Engine:
             self._frontier = max(self._frontier, cursor, self._last_at)
             self.sink.stop()
             self.pulse = None
+
+    def _tell_until(self, frame: int, kinds: Collection[str] = EVENT_KINDS) -> None:
+        """Tell what is heard before ``frame`` and was not told yet."""
+        if frame > self._told:
+            events = self.conductor.events(self._told, frame)
+            self._told = frame  # first, for whatever a listener raises: an event is told once
+            for event in events:
+                if event.kind in kinds:
+                    self._tell(event)
 
     def _wait(self) -> float:
         now = self._clock()

@@ -152,8 +152,8 @@ class Mixdown:
 
     def add(self, decided: int, voices: Iterable[tuple[Bus, Tone]]) -> None:
         """Take tones decided at frame ``decided``, which never goes back but by :meth:`rewind`."""
-        for bus, tone in voices:
-            end = tone.start + self._band(bus[2]).ring(tone)
+        rings = [(bus, tone, tone.start + self._band(bus[2]).ring(tone)) for bus, tone in voices]
+        for bus, tone, end in rings:  # all or none of them: an instrument may be one that cannot be loaded
             self._buses.setdefault(bus, []).append(_Sounding(decided, tone, end, end + self._room.tail))
 
     def rewind(self, frame: int) -> None:

@@ -28,15 +28,17 @@ from pianogan_bgm.checks import (
 from pianogan_bgm.composer import Composer, Source, check_mood, check_source
 from pianogan_bgm.conductor import Place
 from pianogan_bgm.errors import InvalidSetting
+from pianogan_bgm.json_rules import short
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.piece import Piece
-from pianogan_bgm.saves import SAVE_VERSION, check_save, load_place, save_place
+from pianogan_bgm.saves import SAVE_VERSION, check_named, check_save, load_place, save_place
 from pianogan_bgm.scenes import MOODS, PLAIN, Mood, Rule, Scene, rule_for
 from pianogan_bgm.state import State
 from pianogan_bgm.stingers import STINGERS, Figure, figure
 from pianogan_bgm.tune import LAYERS
 
-DUCK_SECONDS: Final = 0.12
+_OF_SCENES: Final = ("_scene", "_mood", "_piece", "_tempo", "_intensity", "_transpose", "_instruments")
+"""What a transition sets."""
 
 
 class Desk(NamedTuple):
@@ -107,6 +109,9 @@ class Music(ABC):
         rules: Mapping[tuple[str, str], Rule] | None = None,
     ) -> None:
         self.scenes: dict[str, Scene] = dict(scenes or {})
+        for name, scene in self.scenes.items():
+            if not isinstance(scene, Scene):
+                raise InvalidSetting(f"scenes must be Scene objects by name; got {short(scene)} for {name!r}")
         self.rules: dict[tuple[str, str], Rule] = dict(rules or {})
         self.stingers: dict[str, Figure] = dict(STINGERS)
         self._piece = None if piece is None else check_source(piece)
@@ -126,6 +131,10 @@ class Music(ABC):
         self._volume = within("volume", volume, 0.0, 1.0)
         self._ducked = 1.0
         self._scene: str | None = mood
+        self._said: str | None = None
+        """The name of what plays or is about to, as far as it was said; to say it again changes nothing."""
+        self._undone: dict[str, Any] = {}
+        """Settings as they were before the transition asked for last, where nothing has set them since."""
         self._saved: dict[str, Any] | None = None
 
     @abstractmethod
@@ -154,8 +163,9 @@ class Music(ABC):
     # --- playing ------------------------------------------------------------------------------------
 
     def load(self, piece: Source) -> None:
-        """Choose what :meth:`play` plays."""
+        """Choose what :meth:`play` plays (as :meth:`transition` does, too)."""
         self._piece = check_source(piece)
+        self._undone.pop("_piece", None)
 
     def unload(self) -> None:
         """Stop, and go back to endless music."""
@@ -166,13 +176,16 @@ class Music(ABC):
         """Play from the beginning, or from ``start`` seconds; returns at once.
 
         ``loops``: how often the piece is repeated after the first time, −1 for ever; endless music ignores
-        it. ``fade_ms``: milliseconds to fade in.
+        it. ``fade_ms``: milliseconds to fade in. What plays: the piece loaded, that of the scene or piece
+        gone over to last, or endless music. Music that was held is held no more.
         """
         whole("loops", loops, -1)
         start = within("start", start, 0.0, 86400.0)
         fade = within("fade_ms", fade_ms, 0.0, 600000.0) / 1000.0
         piece, mood, scene = self._piece, self._mood, self._scene
         saved, self._saved = self._saved, None
+        self._said = scene if saved is None else saved["scene"]
+        self._undone = {}
 
         def begin(desk: Desk) -> list[c.Command]:
             if saved is not None:
@@ -200,10 +213,12 @@ class Music(ABC):
 
     def stop(self) -> None:
         """Stop, with a fade too short to notice; the queue and pending transitions are forgotten."""
+        self._said = None
         self._send(c.Stop())
 
     def fadeout(self, ms: float) -> None:
         """Fade out in ``ms`` milliseconds, then stop; does not wait for it."""
+        self._said = None
         self._send(c.Stop(within("ms", ms, 0.0, 600000.0) / 1000.0))
 
     def seek(
@@ -229,7 +244,7 @@ class Music(ABC):
     def state(self) -> dict[str, Any]:
         """All of it as plain JSON, for a save game; :meth:`restore` makes music that goes on from here."""
         here = self._here()
-        table: dict[str, Any] = {"version": SAVE_VERSION}
+        table: dict[str, Any] = dict(self._saved or {"version": SAVE_VERSION})
         if here is not None and here.state.deck is not None:
             table = save_place(here, self._composer)
         table["settings"] = {
@@ -248,10 +263,14 @@ class Music(ABC):
     def restore(cls, state: dict[str, Any], **settings: Any) -> Self:
         """Music as :meth:`state` saved it; :meth:`play` goes on at the very place.
 
-        ``settings``: what the save does not hold (model, scenes, rules, rate), or what is to differ. Raises
+        ``settings``: what the save does not hold (model or playlist, seed, piece, scenes, rules, rate), or
+        what is to differ; stingers of your own are put into :attr:`stingers` again. A save opens no file, so
+        where a SoundFont played give it again as ``instrument``. Raises
         :class:`~pianogan_bgm.errors.InvalidSetting` for what is no saved state.
         """
         table = check_save(state)
+        if "instrument" not in settings:
+            check_named(table["settings"]["instrument"])
         music = cls(**{**table["settings"], **settings})
         music._scene, music._ducked = table["scene_asked"], table["ducked"]
         music._saved = table if "piece" in table else None
@@ -278,7 +297,7 @@ class Music(ABC):
         that plays already, or is about to, changes nothing: a game may say every frame where it is.
         """
         plain = at is None and fade_beats is None and filler is None and hold is None
-        if plain and type(to) is str and to == self._scene and self.get_busy():
+        if plain and type(to) is str and to == self._said and self.get_busy():
             return
         declared = self.scenes.get(to) if type(to) is str else None
         name, scene = self._scene_of(to, loops) if declared is None else (str(to), declared)
@@ -292,7 +311,9 @@ class Music(ABC):
             leaving = self.scenes.get(self._scene or "")
             hold = leaving is not None and leaving.hold
         tempo, intensity, transpose, instruments = scene.feel
-        self._scene, self._mood = name, scene.mood
+        self._undone = {entry: getattr(self, entry) for entry in _OF_SCENES} | self._waiting()
+        self._scene, self._mood, self._piece = name, scene.mood, scene.piece
+        self._said = name
         if tempo is not None:
             self._tempo = tempo
         if intensity is not None:
@@ -317,15 +338,26 @@ class Music(ABC):
 
     def cancel_transition(self) -> None:
         """Forget a pending transition."""
+        for entry, value in self._waiting().items():
+            setattr(self, entry, value)
+        self._said, self._undone = None, {}
         self._send(c.CancelTransition())
+
+    def _waiting(self) -> dict[str, Any]:
+        """:attr:`_undone` as long as that transition has not come."""
+        if not self._undone:
+            return {}
+        here = self._here()
+        came = here is None or (here.state.pending is None and here.state.scene == self._scene)
+        return {} if came else self._undone
 
     def stinger(self, stinger: str | Figure | Iterable[int], at: c.When = "now") -> None:
         """Play a figure in the music's key, on its grid: from the next sixteenth, beat or bar.
 
-        ``stinger``: a name (coin, jump, power-up, hurt, level clear, game over, or one put into
+        ``stinger``: a name (coin, jump, power-up, hurt, level clear, game over, rise, fall, or one put into
         :attr:`stingers`), a ``Figure`` or a list of scale degrees, 0 being the tonic.
         """
-        when = one_of("at", at, ("now", "beat", "bar"))
+        when = one_of("at", at, MOMENTS[:-1])
         self._send((c.PlayFigure, figure(stinger, self.stingers), when))
 
     def duck(self, gain: float = 0.4, ms: float = 120.0) -> None:
@@ -348,6 +380,7 @@ class Music(ABC):
         intensity = within("intensity", value, 0.0, 1.0)
         if intensity != self._intensity:
             self._intensity = intensity
+            self._undone.pop("_intensity", None)
             self._send((c.SetIntensity, intensity))
 
     @property
@@ -360,6 +393,7 @@ class Music(ABC):
         tempo = within("tempo", value, *TEMPO_FACTORS)
         if tempo != self._tempo:
             self._tempo = tempo
+            self._undone.pop("_tempo", None)
             self._send((c.SetTempo, tempo))
 
     @property
@@ -372,6 +406,7 @@ class Music(ABC):
         transpose = semitones(value)
         if transpose != self._transpose:
             self._transpose = transpose
+            self._undone.pop("_transpose", None)
             self._send((c.SetTranspose, transpose))
 
     @property
@@ -384,6 +419,7 @@ class Music(ABC):
         instruments = instrument_names(names, self._instruments)
         if instruments != self._instruments:
             self._instruments = instruments
+            self._undone.pop("_instruments", None)
             self._send((c.SetInstruments, instruments))
 
     @property

@@ -24,8 +24,9 @@ from typing import Any, Final
 
 import pygame
 
+from pianogan_bgm.checks import whole
 from pianogan_bgm.composer import Source
-from pianogan_bgm.conductor import Event, Place
+from pianogan_bgm.conductor import EVENT_KINDS, Event, Place
 from pianogan_bgm.engine import Control, Engine, Sink, Stats, settled
 from pianogan_bgm.errors import InvalidSetting
 from pianogan_bgm.mixer import usable_mixer
@@ -33,7 +34,6 @@ from pianogan_bgm.music import Music, Request
 from pianogan_bgm.pages import Pages, Silent
 from pianogan_bgm.turns import be_polite
 
-EVENT_KINDS: Final = ("beat", "bar", "loop", "piece", "transition", "stinger", "end")
 CLOSE_SECONDS: Final = 3.0
 COOL_DOWN: Final = 1.0
 
@@ -128,6 +128,7 @@ class _Worker:
                 log.exception("the music stumbled and goes on")
                 self.engine.stats.failed(f"{type(error).__name__}: {error}")
             self._wake.wait(wait)
+        self._leave()  # again, if close() did not wait for something that took long
 
     def close(self) -> None:
         """End the thread and leave the channel; safe to call twice, from any thread."""
@@ -136,16 +137,22 @@ class _Worker:
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(CLOSE_SECONDS)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Fall silent, with nothing left to do."""
         self.engine.sink.stop()
         self.engine.pulse = None
+        if self._thread is None or not self._thread.is_alive() or self._thread is threading.current_thread():
+            self.engine.requests.clear()  # nobody else takes of them
 
     def forked(self) -> None:
         """In the child of a fork: no thread, no device."""
         self._drop()
         self._thread = None
         self._wake = _Bell()
-        self.engine.pulse = None
         self.engine.sink = Silent()
+        self._leave()
 
 
 def _find_sink(present: Sink) -> Sink:
@@ -243,8 +250,10 @@ class BackgroundMusic(Music):
             except pygame.error as error:
                 log.warning("no sound: %s; keeping time silently", error)
         composer, tell = self._composer, _weak_tell(self)
-        source = self._piece, self._mood
-        self._worker = _Worker(lambda find: Engine(composer, find, perf_counter, tell, source))
+        source, settled_on = (self._piece, self._mood), self._settings()
+        self._worker = _Worker(
+            lambda find: Engine(composer, find, perf_counter, tell, source, settings=settled_on)
+        )
         self._send = self._worker.send  # type: ignore[method-assign]  # one call less for the game's thread
         weakref.finalize(self, _Worker.close, self._worker)
         self._worker.send(Control.WARM)
@@ -282,8 +291,10 @@ class BackgroundMusic(Music):
 
     def get_busy(self) -> bool:
         """Whether music plays and is not held."""
-        pulse = self._worker.engine.pulse
-        return bool(self._worker.engine.requests) or (pulse is not None and not pulse.paused)
+        engine = self._worker.engine
+        waiting = bool(engine.requests) or engine.serving
+        pulse = engine.pulse
+        return waiting or (pulse is not None and not pulse.paused)
 
     def get_pos(self) -> int:
         """Milliseconds played since :meth:`play`, −1 while nothing plays; what pygame's counts, too."""
@@ -291,10 +302,13 @@ class BackgroundMusic(Music):
         if pulse is None:
             return -1
         since = 0.0 if pulse.paused else perf_counter() - pulse.time
-        return int(((pulse.frame - self._worker.engine.began) / pulse.rate + since) * 1000.0)
+        # what was told to play is heard a tenth of a second later
+        return max(0, int(((pulse.frame - self._worker.engine.began) / pulse.rate + since) * 1000.0))
 
     def set_endevent(self, event_type: int | None = None) -> None:
         """Post an event of this type when the music ends; none without an argument."""
+        if event_type is not None:
+            whole("event_type", event_type, 0)
         self._end_type = event_type
 
     def get_endevent(self) -> int:

@@ -20,16 +20,18 @@ def apply(state: State, command: c.Command, frame: int) -> Out:
 
 
 def _play(state: State, command: c.Play, frame: int) -> Out:
+    idle, faded = state.deck is None, state.mix.fade.value(frame)
     state = dismiss(state, frame, CUT_SECONDS)
+    faders = tuple(replace(one, ramp=replace(one.ramp, low=one.ramp.low * faded)) for one in state.mix.faders)
     state = replace(
         state,
         endless=command.endless,
         mood=command.mood,
-        queue=(),
+        queue=state.queue if idle else (),  # what was queued before anything played comes after this
         pending=None,
         ends_at=None,
         scene=command.scene,
-        mix=replace(state.mix, fade=OPEN),
+        mix=replace(state.mix, fade=OPEN, faders=faders),
     )
     deck = Deck(state.decks, command.tune, loops=command.loops, shift=command.shift)
     # begun in the middle, there are tones that ring already
@@ -110,7 +112,8 @@ def _figure(state: State, command: c.PlayFigure, frame: int) -> Out:
         state = replace(state, anchor=frame, count=0, pace=state.rate / 8.0)
     wait = steps_until(state.deck, command.at) if state.deck else 0
     state = replace(state, cues=cued(state, command.figure, state.key, state.tick + wait, 0.0))
-    return Out(state, (), (Event("stinger", max(frame, state.step_at), scene=state.scene),))
+    heard = state.anchor + round((state.count + wait) * state.pace)
+    return Out(state, (), (Event("stinger", max(frame, heard), scene=state.scene),))
 
 
 def _seek(state: State, command: c.Seek, frame: int) -> Out:
@@ -160,11 +163,15 @@ def silence(state: State, frame: int) -> Out:
 
 def moved(state: State, frame: int, rate: int) -> State:
     """What holds at ``frame``, for a stream of another ``rate`` that begins with a seek to the same place."""
-    mix = Mix(
-        volume=Ramp.steady(state.mix.volume.value(frame)),
-        duck=Ramp.steady(state.mix.duck.value(frame)),
-        layers=tuple(Ramp.steady(ramp.value(frame)) for ramp in state.mix.layers),
-    )
+
+    def there(at: int) -> int:
+        return round((at - frame) * rate / state.rate)
+
+    def on(ramp: Ramp) -> Ramp:
+        return Ramp(0, max(0, there(ramp.end)), ramp.value(frame), ramp.high)
+
+    mix = Mix(on(state.mix.volume), on(state.mix.duck), on(state.mix.fade), tuple(map(on, state.mix.layers)))
+    ends_at = None if state.ends_at is None else there(state.ends_at)
     return replace(
-        state, rate=rate, anchor=0, count=0, pace=1.0, tick=0, leaving=(), cues=(), ends_at=None, mix=mix
+        state, rate=rate, anchor=0, count=0, pace=1.0, tick=0, leaving=(), cues=(), ends_at=ends_at, mix=mix
     )

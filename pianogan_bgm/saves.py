@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pianogan_bgm import commands as c
-from pianogan_bgm.checks import TEMPO_FACTORS
+from pianogan_bgm.checks import LARGEST, TEMPO_FACTORS
 from pianogan_bgm.composer import Composer, piece_to_json, source_from_json
 from pianogan_bgm.conductor import Place
 from pianogan_bgm.errors import InvalidLatent, InvalidNote, InvalidSetting
+from pianogan_bgm.instruments import NAMES
 from pianogan_bgm.json_rules import A_TRUTH, AN_OBJECT, Rule, or_null, real, short, whole, wrong_value
 from pianogan_bgm.notes import MAX_STEPS
-from pianogan_bgm.piece import MAX_BEATS_PER_BAR, TEMPO_RANGE
+from pianogan_bgm.piece import MAX_BEATS_PER_BAR, TEMPO_RANGE, Piece
 from pianogan_bgm.scenes import MOODS
 from pianogan_bgm.state import Deck
 
@@ -27,23 +28,27 @@ def save_place(place: Place, composer: Composer) -> dict[str, Any]:
     assert state.deck is not None
     return {
         "version": SAVE_VERSION,
-        **_deck_to_json(state.deck),
+        **_deck_to_json(state.deck, composer),
         "step": place.step,
         "scene": state.scene,
         "mood": state.mood,
         "endless": state.endless,
         "queue": [
-            {"piece": piece_to_json(item.tune.piece), "loops": item.loops, "related": item.related}
+            {"piece": _piece_to_json(item.tune.piece, composer), "loops": item.loops, "related": item.related}
             for item in state.queue
         ],
-        "held": [{**_deck_to_json(held.deck), "scene": held.scene} for held in state.held],
+        "held": [{**_deck_to_json(held.deck, composer), "scene": held.scene} for held in state.held],
         "recent": list(composer.recent),
     }
 
 
-def _deck_to_json(deck: Deck) -> dict[str, Any]:
+def _piece_to_json(piece: Piece, composer: Composer) -> dict[str, Any]:
+    return piece_to_json(piece, by_seed=composer.gave(piece))
+
+
+def _deck_to_json(deck: Deck, composer: Composer) -> dict[str, Any]:
     return {
-        "piece": piece_to_json(deck.tune.piece),
+        "piece": _piece_to_json(deck.tune.piece, composer),
         "step": deck.pos,
         "loops": deck.loops,
         "shift": deck.shift,
@@ -66,6 +71,16 @@ def check_save(table: Any) -> dict[str, Any]:
                 _check(f"{name} {number} of the save", entry, rules)
                 _check_piece(f"the piece of {name} {number} of the save", entry["piece"])
     return table
+
+
+def check_named(instruments: Mapping[str, str]) -> None:
+    """Raise :class:`InvalidSetting` for the path of a SoundFont among a save's instruments."""
+    for name in instruments.values():
+        if name not in NAMES:
+            raise InvalidSetting(
+                f"the save was played on {short(name, _ECHO)}, and a save opens no file: "
+                "give instrument= as well"
+            )
 
 
 def _check_piece(where: str, table: Any) -> None:
@@ -95,7 +110,7 @@ def _of(kind: type, expected: str) -> Rule:
     return expected, lambda value: isinstance(value, kind)
 
 
-_LOOPS: Final = whole(-1, 2**31)
+_LOOPS: Final = whole(-1, LARGEST)
 _SHIFT: Final = whole(-48, 48)
 _STEP: Final = whole(0, MAX_STEPS)
 _LIST: Final = _of(list, "a list")

@@ -19,14 +19,15 @@ from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.tune import Tune, raised
 
 MIX: Final = Mix()
+EVENT_KINDS: Final = ("beat", "bar", "loop", "piece", "transition", "stinger", "end")
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something to be heard at ``frame``.
 
-    ``kind``: ``beat``, ``bar``, ``loop``, ``piece``, ``transition``, ``stinger`` or ``end``. ``bar`` and
-    ``beat`` count from 1 within the piece; ``step`` is the step of the piece that begins here.
+    ``kind``: one of :data:`EVENT_KINDS`. ``bar`` and ``beat`` count from 1 within the piece; ``step`` is the
+    step of the piece that begins here.
     """
 
     kind: str

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import ceil
 from typing import Final
 
-from pianogan_bgm.decks import lap_end, retire, start, steps_until, switch
+from pianogan_bgm.decks import coming, lap_end, retire, start, steps_until, switch
 from pianogan_bgm.mixdown import OPEN
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.state import Deck, Event, Out, State
@@ -75,7 +75,7 @@ def _fill(state: State) -> State:
     length = ceil(to.filler.steps)
     if left > length:
         return state
-    key = raised(to.tune.key, state.transpose if to.transpose is None else to.transpose)
+    key = raised(coming(state, deck, to).key, state.transpose if to.transpose is None else to.transpose)
     cues = cued(state, to.filler, key, state.tick, float(length - left))
     return replace(state, cues=cues, pending=replace(to, filler=None))
 

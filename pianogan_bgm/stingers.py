@@ -9,6 +9,10 @@ from typing import Final
 
 from pianogan_bgm.errors import InvalidNote
 from pianogan_bgm.harmony import Key
+from pianogan_bgm.json_rules import short
+
+FURTHEST: Final = 70
+"""Scale degrees from the tonic, ten octaves: further is a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,13 @@ class Figure:
     def __post_init__(self) -> None:
         if not self.degrees:
             raise InvalidNote("a stinger needs at least one scale degree; got none")
+        for entry in self.degrees:
+            chord = entry if isinstance(entry, tuple) else (entry,)
+            if entry is not None and not all(type(one) is int and abs(one) <= FURTHEST for one in chord):
+                raise InvalidNote(
+                    f"an entry of a stinger is a scale degree (a whole number, -{FURTHEST} to {FURTHEST}), "
+                    f"a tuple of them or None; got {short(entry)}"
+                )
         if not (0 < self.spacing <= 64 and 0 < self.length <= 256):
             raise InvalidNote(f"spacing and length must be positive steps; got {self.spacing}, {self.length}")
         if not (0 <= self.octave <= 8 and 1 <= self.accent <= 127):
@@ -75,7 +86,7 @@ STINGERS: Final[Mapping[str, Figure]] = MappingProxyType(
 def figure(stinger: str | Figure | Iterable[int], known: Mapping[str, Figure] = STINGERS) -> Figure:
     """A stinger by name, as a figure, or as a plain list of scale degrees.
 
-    Raises :class:`InvalidNote` for a name that ``known`` lacks.
+    Raises :class:`InvalidNote` for a name that ``known`` lacks and for what is none of these.
     """
     if isinstance(stinger, Figure):
         return stinger
@@ -83,4 +94,9 @@ def figure(stinger: str | Figure | Iterable[int], known: Mapping[str, Figure] = 
         if stinger not in known:
             raise InvalidNote(f"no stinger is called {stinger!r}; there are {', '.join(sorted(known))}")
         return known[stinger]
-    return Figure(tuple(stinger))
+    try:
+        return Figure(tuple(stinger))
+    except TypeError:
+        raise InvalidNote(
+            f"a stinger is a name, a Figure or a list of scale degrees; got {short(stinger)}"
+        ) from None

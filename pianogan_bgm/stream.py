@@ -31,6 +31,7 @@ class Stream(Music):
         self._conductor = Conductor(rate, Band(rate), State(rate))
         self._forgotten = 0
         self._events: list[Event] = []
+        self._send(*self._settings())
 
     def fill(self, frames: int) -> Block:
         """The next ``frames`` frames, float32 ``(frames, 2)`` in −1 to 1; silence while nothing plays."""

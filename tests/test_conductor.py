@@ -321,3 +321,51 @@ def test_memory_does_not_grow_while_forgetting():
         music.forget(second * RATE)
         kept.append((music._mixdown.tones, len(music._moments), len(music._mixdown._done)))
     assert (np.max(kept[60:], axis=0) <= np.max(kept[20:60], axis=0)).all()
+
+
+def test_a_play_in_a_fade_out_does_not_bring_the_old_piece_back():
+    script = [(0, c.Play(TUNES[0], -1)), (RATE, c.Stop(1.0))]
+    at = RATE * 19 // 10
+    faded = np.abs(conductor(*script).render(at - 400, 400)).max()
+    after = conductor(*script, (at, c.Play(TUNES[1], -1, fade=5.0))).render(at, 400)
+    assert 0.0 < np.abs(after).max() <= faded
+
+
+def test_what_was_queued_before_anything_played_comes_after_what_plays_first():
+    played = heard(conductor((0, c.Queue(TUNES[1])), (10, c.Play(TUNES[0]))), "piece")
+    assert [event.piece for event in played] == [TUNES[0].name, TUNES[1].name]
+    played = heard(conductor((0, c.Play(TUNES[2])), (10, c.Queue(TUNES[1])), (20, c.Play(TUNES[0]))), "piece")
+    assert len(played) == 2  # but what was queued behind another piece is forgotten with it
+
+
+@pytest.mark.parametrize("at", ["beat", "bar"])
+def test_the_event_of_a_stinger_comes_when_it_is_heard(at):
+    made = conductor((0, c.Play(TUNES[0], -1)), (1000, c.PlayFigure(STINGERS["coin"], at)))
+    told = heard(made, "stinger")[0].frame
+    beats = [event.frame for event in heard(made, at)]
+    assert told in beats
+    assert told > 1000
+
+
+def test_a_filler_is_in_the_key_that_the_new_piece_will_sound_in():
+    for shift in range(12):
+        piece = make_piece(1)
+        notes = tuple(Note(n.start, n.pitch + shift, n.length, n.velocity) for n in piece.notes)
+        tune = prepare(Piece(notes, steps=piece.steps))
+        to = c.Transition(tune, "bar", 0.0, -1, filler=STINGERS["rise"], related=True)
+        made = conductor((0, c.Play(TUNES[0], -1)), (RATE, to))
+        went = heard(made, "transition")[0].frame
+        key = made.state_at(went).key
+        steps = (made.state_at(frame) for frame in range(RATE, went, 100))
+        cues = {cue.pitch for state in steps for cue in state.cues}
+        assert cues
+        assert {(pitch - key.tonic) % 12 for pitch in cues} <= set(key.scale)
+
+
+@pytest.mark.parametrize("tempo", [1.0, 1.03, 1.07, 1.11])
+def test_a_place_is_never_before_the_step_that_begins_there(tempo):
+    made = conductor((0, c.SetTempo(tempo, 0.0)), (0, c.Play(TUNES[0], -1)))
+    for event in heard(made, "beat"):
+        step = made.place(event.frame).step
+        assert step >= 0.0
+        assert int(step // 4) == event.step // 4 or step >= TUNES[0].loop[1]

@@ -25,12 +25,12 @@ ALL = ("chip_triangle",) * 4
 class Rig:
     """An engine on a fake mixer, driven second by second."""
 
-    def __init__(self, mixer=None, generator=None):
+    def __init__(self, mixer=None, generator=None, settings=()):
         self.mixer = FakeMixer() if mixer is None else mixer
         self.clock = Clock()
         self.events = []
         composer = Composer(generator or FakeGenerator(), 7)
-        self.engine = Engine(composer, self._find, self.clock, self.events.append)
+        self.engine = Engine(composer, self._find, self.clock, self.events.append, settings=settings)
         self.engine.journal = []
         self.band = self.engine._band if hasattr(self.engine, "_band") else None
         self.send(c.SetInstruments(ALL))
@@ -450,3 +450,130 @@ def test_a_mixer_that_closes_never_looks_like_music_that_has_stopped():
     assert all(seen)
     assert pages.playing
     assert not pages.poll(rig.clock()), "and the next look tells"
+
+
+def test_settings_hold_before_anything_was_told_to_play():
+    rig = Rig(settings=[c.SetLevel("volume", 0.0, 0.0)])
+    rig.send(c.PlayFigure(STINGERS["coin"]))
+    rig.run(1.0)
+    assert any(event.kind == "stinger" for event in rig.events)
+    assert not rig.heard().any()
+
+
+def test_requests_that_keep_coming_do_not_keep_the_first_from_being_heard():
+    rig = Rig()
+
+    def again(desk):
+        rig.send(again)  # as a game that says every frame where it is, and one frame is over
+        return [c.Transition(TUNES[0], "now", 0.0, -1)]
+
+    rig.send(again)
+    rig.engine.tick()
+    assert rig.engine.pulse is not None
+    assert len(rig.engine.requests) == 1
+
+
+def test_a_request_is_seen_to_be_carried_out_all_the_time():
+    rig, seen = Rig(), []
+
+    def look(desk):
+        seen.append((bool(rig.engine.requests), rig.engine.serving, rig.engine.pulse))
+        return [c.Play(TUNES[0])]
+
+    rig.run(0.1)
+    assert not rig.engine.serving
+    rig.send(look)
+    rig.run(0.1)
+    assert seen == [(False, True, None)]
+    assert rig.engine.pulse is not None
+    assert not rig.engine.serving
+
+
+def test_music_that_is_held_is_heard_when_it_is_told_to_play():
+    rig = Rig()
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(1.0)
+    rig.send(Control.PAUSE)
+    rig.run(0.5)
+    rig.send(c.Play(TUNES[1], -1))
+    rig.run(1.0)
+    assert not rig.engine.paused
+    assert rig.engine.pulse.place.state.deck.tune is TUNES[1]
+    assert rig.engine.pulse.place.step > 3.0
+
+
+@pytest.mark.parametrize("seconds", [0.03, 20.0])
+@pytest.mark.parametrize("mixer", [FakeMixer, None])
+def test_music_that_is_held_ends_at_once_when_it_is_stopped(seconds, mixer):
+    rig = Rig(mixer and mixer())
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(1.0)
+    rig.send(Control.PAUSE)
+    rig.run(0.5)
+    before = len(rig.events)
+    rig.send(c.Stop(seconds))
+    rig.run(0.5)
+    assert rig.engine.pulse is None
+    assert [event.kind for event in rig.events[before:]] == ["end"]
+    rig.send(c.Play(TUNES[1], -1))
+    rig.run(1.0)
+    assert rig.engine.pulse.place.step > 3.0
+    assert not any(event.kind == "end" for event in rig.events[before + 1 :])
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_endless_music_composes_each_piece_once(silent):
+    generator = FakeGenerator()
+    rig = Rig(generator=generator)
+    if silent:
+        rig.mixer.quit()
+    rig.send(lambda desk: [c.Play(desk.composer.following(), endless=True)])
+    rig.run(30.0)
+    played = sum(event.kind == "piece" for event in rig.events)
+    assert played >= 4
+    assert len(generator.asked) <= played + 2  # the next, and what is rendered ahead may be in it already
+
+
+def test_a_mixer_of_another_rate_ends_a_fade_and_a_ramp_as_they_were_begun():
+    rig = Rig()
+    rig.send(c.Play(TUNES[0], -1), c.SetLevel("duck", 0.2, 1.0))
+    rig.run(0.5)
+    rig.send(c.Stop(1.0))
+    rig.run(0.4)
+    rig.mixer.quit()
+    rig.mixer.init(16000, -16, 2)
+    rig.run(0.4)
+    state = rig.engine.pulse.place.state
+    assert state.rate == 16000
+    assert state.mix.duck.high == 0.2
+    assert state.ends_at is not None
+    rig.run(1.0)
+    assert rig.engine.pulse is None
+    assert rig.events[-1].kind == "end"
+
+
+def test_an_event_is_told_once_although_telling_it_fails():
+    rig = Rig()
+    told = []
+
+    def fails(event):
+        told.append(event)
+        raise TypeError("no such type")
+
+    rig.engine._tell = fails
+    rig.send(c.Play(TUNES[0], -1))
+    for _ in range(200):
+        with contextlib.suppress(TypeError):
+            rig.run(0.01)
+    assert len(told) == len(set(told))
+
+
+def test_an_instrument_that_cannot_be_loaded_repeats_no_event():
+    rig = Rig()
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(0.5)
+    rig.send(c.SetInstruments(("chip_triangle", "nothing", "nothing", "nothing")))
+    for _ in range(50):
+        with contextlib.suppress(Exception):
+            rig.run(0.05)
+    assert len(rig.events) == len(set(rig.events))

@@ -12,7 +12,7 @@ import pygame
 import pytest
 from music_fakes import FakeGenerator, make_piece
 
-from pianogan_bgm import BackgroundMusic, Scene, turns
+from pianogan_bgm import BackgroundMusic, Scene, player, turns
 from pianogan_bgm.composer import Composer
 from pianogan_bgm.errors import InvalidSetting, ModelNotFound
 from pianogan_bgm.player import _Bell
@@ -222,3 +222,40 @@ def test_many_calls_in_a_frame_wake_the_thread_once():
     bell.wait(None)
     bell.ring()
     assert len(woken) == 2
+
+
+def test_a_player_closed_while_it_composes_does_not_begin_afterwards(mixer, monkeypatch):
+    monkeypatch.setattr(player, "CLOSE_SECONDS", 0.05)
+    composing, go_on = threading.Event(), threading.Event()
+
+    class Slow(FakeGenerator):
+        def compose(self, seed=None, *, latent=None):
+            composing.set()
+            go_on.wait(PATIENCE)
+            return super().compose(seed, latent=latent)
+
+    music = BackgroundMusic(model=Slow(), instrument="chip_triangle")
+    music.play()
+    assert composing.wait(PATIENCE)
+    music.close()
+    go_on.set()
+    wait_for(lambda: our_threads() == [])
+    assert not music.get_busy()
+    assert not mixer.get_busy()
+
+
+def test_the_position_is_never_before_the_beginning(music):
+    music.play(loops=-1)
+    found = []
+    wait_for(lambda: found.append(music.get_pos()) or found[-1] > 200)
+    playing = found[found.index(next(one for one in found if one >= 0)) :]
+    assert min(playing) >= 0
+    assert set(found) - set(playing) <= {-1}
+
+
+def test_an_end_event_that_is_no_event_type_is_refused_where_it_is_set(music):
+    with pytest.raises(InvalidSetting, match="event_type must be a whole number"):
+        music.set_endevent("boo")
+    music.set_endevent(pygame.USEREVENT)
+    music.set_endevent()
+    assert music.get_endevent() == pygame.NOEVENT

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from music_fakes import FakeGenerator, make_piece
 
 from pianogan_bgm import Scene, Stream
 from pianogan_bgm.composer import Composer, morph
-from pianogan_bgm.errors import InvalidLatent, InvalidSetting, ModelNotFound, PianoganError
+from pianogan_bgm.errors import InvalidLatent, InvalidNote, InvalidSetting, ModelNotFound, PianoganError
 from pianogan_bgm.latents import latent_of
 from pianogan_bgm.scenes import Rule
 
@@ -295,3 +296,137 @@ def test_a_setting_made_while_a_transition_waits_goes_before_it():
     fill(stream, 3)
     assert stream._here().state.intensity == 0.2
     assert stream._here().state.tempo == 1.5
+
+
+def test_settings_hold_before_play():
+    stream = once(volume=0.0)
+    stream.stinger("coin")
+    assert not fill(stream, 1).any()
+    stream = Stream(rate=RATE, model=Composer(FakeGenerator(), 7), instrument="chip_square", transpose=3)
+    stream.transition("calm")
+    stream.fill(10)
+    state = stream._here().state
+    assert state.instruments == ("chip_square",) * 4
+
+
+def test_a_scene_can_be_gone_to_again_after_the_music_was_stopped():
+    stream = endless()
+    for end in (stream.stop, lambda: stream.fadeout(1000)):
+        stream.transition("calm")
+        fill(stream, 1)
+        end()
+        fill(stream, 0.5)
+        stream.transition("calm")
+        fill(stream, 2)
+        assert stream.get_busy()
+        assert stream.now_playing.scene == "calm"
+
+
+def test_a_transition_that_was_cancelled_takes_its_settings_back_and_can_be_asked_for_again():
+    stream = endless(mood="calm")
+    stream.play()
+    fill(stream, 1)
+    calm = stream.tempo, stream.intensity, stream.transpose
+    stream.transition("battle", at="end")
+    stream.transition("sad", at="end")
+    stream.intensity = 0.11
+    stream.cancel_transition()
+    assert (stream.tempo, stream.intensity, stream.transpose) == (calm[0], 0.11, calm[2])
+    assert stream.scene == "calm"
+    fill(stream, 1)
+    assert stream._here().state.tempo == pytest.approx(calm[0])
+    stream.transition("battle", at="end")
+    assert stream._conductor.state_at(stream.frame).pending is not None
+
+
+def test_cancelling_what_has_come_already_changes_nothing():
+    stream = endless(mood="calm")
+    stream.play()
+    fill(stream, 1)
+    stream.transition("battle", at="now")
+    fill(stream, 1)
+    battle = stream.tempo, stream.intensity
+    stream.cancel_transition()
+    assert (stream.tempo, stream.intensity, stream.scene) == (*battle, "battle")
+
+
+def test_play_plays_the_piece_of_the_scene_gone_to():
+    stream = endless(scenes={"title": Scene(mood="grand", piece=7)})
+    stream.transition("title")
+    stream.play()
+    stream.fill(10)
+    assert stream.now_playing.seed == 7
+
+
+def test_a_state_saved_before_a_restored_one_was_played_holds_the_place_still():
+    stream = endless()
+    stream.play()
+    fill(stream, 3)
+    saved = json.loads(json.dumps(stream.state()))
+    again = Stream.restore(saved, model=Composer(FakeGenerator(), 7), rate=RATE)
+    again.volume = 0.5
+    twice = again.state()
+    assert twice["piece"] == saved["piece"]
+    assert twice["step"] == saved["step"]
+    assert twice["settings"]["volume"] == 0.5
+
+
+def test_a_pending_transition_that_no_save_holds_can_be_asked_for_again():
+    stream = endless(mood="calm")
+    stream.play()
+    fill(stream, 1)
+    stream.transition("battle", at="end")
+    again = Stream.restore(stream.state(), model=Composer(FakeGenerator(), 7), rate=RATE)
+    again.play()
+    again.fill(10)
+    again.transition("battle", at="now")
+    again.fill(10)
+    assert again.now_playing.scene == "battle"
+
+
+def test_a_piece_that_was_changed_is_saved_by_its_notes():
+    changed = replace(FakeGenerator().compose(7), tempo=60.0)
+    stream = Stream(changed, rate=RATE, model=Composer(FakeGenerator(), 7), instrument="chip_triangle")
+    stream.play(loops=-1)
+    fill(stream, 1)
+    again = Stream.restore(stream.state(), model=Composer(FakeGenerator(), 7), rate=RATE)
+    again.play()
+    again.fill(10)
+    assert again.now_playing.piece == changed
+
+
+def test_a_save_opens_no_soundfont(tmp_path):
+    stream = once()
+    saved = stream.state()
+    saved["settings"]["instrument"]["melody"] = str(tmp_path / "evil.sf2")
+    with pytest.raises(InvalidSetting, match="a save opens no file"):
+        Stream.restore(saved, rate=RATE)
+    assert Stream.restore(saved, rate=RATE, instrument="piano").instrument["melody"] == "piano"
+
+
+@pytest.mark.parametrize("seed", [2**64, -1, True, 1.5, "x", np.float32(7)])
+def test_a_seed_that_is_none_is_refused_at_once(seed):
+    with pytest.raises(InvalidLatent, match="a seed must be"):
+        Stream(seed=seed, rate=RATE)
+
+
+def test_a_seed_may_be_numpys():
+    first, same = (Stream(seed=seed, rate=RATE, model=FakeGenerator()) for seed in (7, np.int64(7)))
+    for stream in (first, same):
+        stream.play()
+        stream.fill(10)
+    assert first.now_playing.seed == same.now_playing.seed == 7
+
+
+@pytest.mark.parametrize("stinger", [[0.5], ["a"], [[0, 4, 7], 7], [True], [(0, 1e9)], [10**9], 5])
+def test_a_stinger_of_other_things_than_degrees_is_refused_at_once(stinger):
+    with pytest.raises(InvalidNote, match="scale degree"):
+        once().stinger(stinger)
+
+
+def test_scenes_that_are_none_and_moods_nobody_knows_are_refused_at_once():
+    with pytest.raises(InvalidSetting, match="scenes must be Scene objects by name; got 'calm' for 'a'"):
+        once(scenes={"a": "calm"})
+    for mood in ("nope", ["calm"]):
+        with pytest.raises(InvalidSetting, match="no mood is called"):
+            once(mood=mood)
