@@ -2,7 +2,7 @@
 
 A playlist is a folder of files and this one beside them. It is read strictly, for it may come from anywhere:
 every key and value is checked, its size is bounded before it is parsed, and a track's files are plain names
-in the same folder. Needs neither the model nor onnxruntime. The same rules for other programs are in
+in the same folder. Needs neither the model nor onnxruntime. Most of these rules are, for other programs, in
 ``playlist.schema.json``.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -132,11 +132,6 @@ class Track:
         """The track's file of that format and part, if it has one."""
         return next((file for file in self.files if (file.format, file.part) == (format, part)), None)
 
-    @property
-    def seconds(self) -> float:
-        """Length of the MIDI file at the track's tempo."""
-        return self.beats * 60.0 / self.tempo
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -223,7 +218,7 @@ def write_manifest(manifest: Manifest, folder: str | os.PathLike[str]) -> Path:
 
 # ------------------------------------------------------------------------------------------------ rules
 
-_SHORTEST_HEAD: Final = ("format", "version")
+_ENVELOPE: Final = ("format", "version")
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names that mean devices on Windows, with any ending."""
 
@@ -241,10 +236,11 @@ def is_plain_name(value: Any) -> bool:
 def _manifest(table: Any, where: str) -> Manifest:
     if not isinstance(table, dict):
         raise PlaylistError(f"{where}: a playlist is a JSON object; got {type(table).__name__}")
-    if table.get("format") != "pianogan-bgm playlist" or table.get("version") != VERSION:
-        got = f"{short(table.get('format'))}, {short(table.get('version'))}"
+    version = table.get("version")
+    if table.get("format") != "pianogan-bgm playlist" or type(version) is not int or version != VERSION:
+        got = f"{short(table.get('format'))}, {short(version)}"
         raise PlaylistError(f"{where}: expected a 'pianogan-bgm playlist' of version {VERSION}; got {got}")
-    values = {name: value for name, value in table.items() if name not in _SHORTEST_HEAD}
+    values = {name: value for name, value in table.items() if name not in _ENVELOPE}
     values = _checked(Manifest, values, _MANIFEST, where)
     settings = _make(Settings, values["settings"], _SETTINGS, f"{where}: settings")
     tracks = tuple(_track(row, f"{where}: track {n}") for n, row in enumerate(values["tracks"], 1))
@@ -382,8 +378,3 @@ _FILE: Final[Mapping[str, Rule]] = {
     "bytes": whole(0, 2**40),
     "sha256": A_HASH,
 }
-
-
-def tracks_of(manifest: Manifest, mood: str | None = None) -> Iterator[Track]:
-    """The tracks that suit ``mood``, all of them for None, in their order."""
-    return (track for track in manifest.tracks if mood is None or mood in track.moods)

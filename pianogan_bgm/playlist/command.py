@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any, Final
 
 from pianogan_bgm.cli import some_of
 from pianogan_bgm.errors import PlaylistError
 from pianogan_bgm.instruments import NAMES, RATES
+from pianogan_bgm.json_rules import A_TEXT, is_text, short
 from pianogan_bgm.manifest import FORMATS, LOUDNESS_RANGE, MAX_MINUTES, Settings
 from pianogan_bgm.piece import TEMPO_RANGE
 from pianogan_bgm.scenes import MOODS
@@ -35,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     music = parser.add_argument_group("what becomes of them")
     music.add_argument("--tempo", type=_between(*TEMPO_RANGE), metavar="BPM", help="(the model's own)")
     music.add_argument(
-        "--key", metavar="KEY", help="tonic or key to bring them to: Eb, 'F# minor' (their own)"
+        "--key", type=_key, metavar="KEY", help="tonic or key to bring them to: Eb, 'F# minor' (their own)"
     )
     music.add_argument("--instrument", choices=NAMES, help="what plays (piano)")
     music.add_argument(
@@ -53,7 +55,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     files.add_argument("--loudness", type=_loudness, metavar="LUFS|none", help="as measured by BS.1770 (-16)")
     files.add_argument("--rate", type=_rate, metavar="HZ", help="samples a second (44100)")
-    files.add_argument("--title", metavar="TEXT", help="of the playlist, also the album in each file's tags")
+    files.add_argument(
+        "--title",
+        type=_title,
+        metavar="TEXT",
+        help="of the playlist, also the album in the sound files' tags",
+    )
     work = parser.add_argument_group("work")
     work.add_argument("--jobs", type=_jobs, default=1, metavar="N", help="processes, -1 for one a core (1)")
     work.add_argument("--dask", metavar="ADDRESS", help="work on the Dask cluster whose scheduler is there")
@@ -73,19 +80,31 @@ def run(options: argparse.Namespace) -> int:
     given = [name for name in (*_MAKING, *_MAKING_FILES) if getattr(options, name) is not None]
     if (options.source or options.verify) and given:
         what = "--from makes what its manifest says" if options.source else "--verify makes nothing"
-        raise PlaylistError(f"{what}: leave out --{given[0]}")
+        option = "one-shot" if given[0] == "loop" and not options.loop else given[0]
+        raise PlaylistError(f"{what}: leave out --{option}")
     if options.verify:
         return _verify(options.source or options.output or FOLDER)
     if options.source:
         return _remake(options)
+    _check_choice(options)
     return _make(options)
+
+
+def _check_choice(options: argparse.Namespace) -> None:
+    """Raise :class:`PlaylistError` for an option that the way of choosing would ignore."""
+    way, ignored = "--seeds takes just those", ["first", "mood", "distance"]
+    if options.seeds is None:
+        way, ignored = "--mood chooses from the atlas", ["first"] if options.mood else []
+    for name in ignored:
+        if getattr(options, name) is not None:
+            raise PlaylistError(f"{way}: leave out --{name}")
 
 
 def _verify(folder: Path) -> int:
     from pianogan_bgm.playlist.folder import verify
 
     faults = verify(folder)
-    print(*faults, f"{folder}: {len(faults)} faults", sep="\n")
+    print(*faults, f"{folder}: {_counted(len(faults), 'fault')}", sep="\n")
     return 1 if faults else 0
 
 
@@ -101,7 +120,9 @@ def _remake(options: argparse.Namespace) -> int:
         print(f"{name}: not the bytes that the manifest says")
     if others and before != made_with():
         print(f"made with {before}; this is {made_with()}")
-    print(f"{folder}: {len(manifest.tracks)} tracks, {len(others)} files differ")
+    print(
+        f"{folder}: {_counted(len(manifest.tracks), 'track')}, {_counted(len(others), 'file')} not the same"
+    )
     return 1 if others else 0
 
 
@@ -114,7 +135,7 @@ def _make(options: argparse.Namespace) -> int:
         folder, Wish(**wish, settings=settings_of(options)), jobs=options.jobs, cluster=options.dask
     )
     size = sum(file.bytes for track in manifest.tracks for file in track.files)
-    print(f"{folder}: {len(manifest.tracks)} tracks, {size / 1e6:.1f} MB")
+    print(f"{folder}: {_counted(len(manifest.tracks), 'track')}, {size / 1e6:.1f} MB")
     print(manifest.licence)
     return 0
 
@@ -132,6 +153,11 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
         values["distance"] = LEAST_DISTANCE if options.distance is None else options.distance
     return Settings(**values)
+
+
+def _counted(count: int, what: str) -> str:
+    """``1 track``, ``2 tracks``."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _given(kind: Any, options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Any]:
@@ -174,6 +200,19 @@ def _between(low: float, high: float) -> Any:
         return number
 
     return value
+
+
+def _key(text: str) -> str:
+    """A note or a key, its letter in upper case."""
+    if re.fullmatch(r"[A-Ga-g][b#]?( (major|minor))?", text) is None:
+        raise argparse.ArgumentTypeError(f"expected a key such as Eb, 'F# minor' or 'C major'; got {text!r}")
+    return text[0].upper() + text[1:]
+
+
+def _title(text: str) -> str:
+    if not is_text(text):
+        raise argparse.ArgumentTypeError(f"expected {A_TEXT[0]}; got {short(text)}")
+    return text
 
 
 def _loudness(text: str) -> float | str:

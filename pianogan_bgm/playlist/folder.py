@@ -1,9 +1,9 @@
 """A whole playlist: a folder made, made again from its manifest, and checked.
 
 Rules: workers only compute; this process alone writes, each file whole or not at all. The manifest is
-written while the work goes on and at its end, and lists what lies in the folder. Whatever ends the work
-(Ctrl-C, a full disk), the same command goes on from there: a track whose files are what the manifest says is
-not made again.
+written while the work goes on and at its end, and lists the files of this playlist; those of an earlier one
+stay in the folder, unlisted. Whatever ends the work (Ctrl-C, a full disk), the same command goes on from
+there: a track whose files are what the manifest says is not made again.
 """
 
 from __future__ import annotations
@@ -140,6 +140,11 @@ def _groups(wish: Wish, generator: Generator, run: Workers) -> list[tuple[int, .
     seeds: Sequence[int]
     if wish.seeds is not None:
         seeds = wish.seeds
+        if len(seeds) % each:
+            raise PlaylistError(
+                f"medleys of {wish.settings.minutes:g} min take {each} pieces each: expected a multiple of "
+                f"{each} seeds; got {len(seeds)}"
+            )
     else:
         weights = generator.card.weights_sha256
         seeds = choose(
@@ -204,10 +209,11 @@ def _work(
                     rolls[name] = baked.roll
                 saver.now_and_then(done)
                 bar.update()
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(PlaylistError):
             saver.in_between(done)
-        rest = "; the same command goes on from there" if len(done) < len(orders) else ""
+        goes_on = done or isinstance(error, (KeyboardInterrupt, OSError))
+        rest = "; the same command goes on from there" if goes_on and len(done) < len(orders) else ""
         tqdm.write(f"{folder}: {len(done)} of {len(orders)} tracks are whole{rest}", file=sys.stderr)
         raise
     manifest = saver.save(done)

@@ -20,17 +20,17 @@ from pianogan_bgm.midi import read_midi
 from pianogan_bgm.piece import Piece
 
 PAGE: Final = "index.html"
-NONE: Final[Mapping[str, str]] = {}
+NO_ROLLS: Final[Mapping[str, str]] = {}
 MOST_TRACKS: Final = 1000
 """Tracks shown, some 4 kB each: more would be slow to open on a phone."""
 
 
-def write_page(folder: Path, manifest: Manifest, credits: str, rolls: Mapping[str, str] = NONE) -> None:
+def write_page(folder: Path, manifest: Manifest, credits: str, rolls: Mapping[str, str] = NO_ROLLS) -> None:
     """Write ``index.html`` into ``folder``, the same bytes for the same playlist. Raises :class:`OSError`."""
     write_atomically(folder / PAGE, page(folder, manifest, credits, rolls).encode("utf-8"))
 
 
-def page(folder: Path, manifest: Manifest, credits: str, rolls: Mapping[str, str] = NONE) -> str:
+def page(folder: Path, manifest: Manifest, credits: str, rolls: Mapping[str, str] = NO_ROLLS) -> str:
     """The text of the page. ``credits``: to be shown and copied.
 
     ``rolls``: what :func:`pack` gives, by names of tracks; those of other tracks are read from their files.

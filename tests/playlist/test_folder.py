@@ -96,6 +96,15 @@ def test_the_manifest_says_what_the_files_are(full: Path, model: Path) -> None:
     assert track.sound.loop_frames == round((tune.loop[1] - tune.loop[0]) * 8000 * 60 / 150 / 4)
 
 
+def test_every_file_but_the_midi_ones_carries_the_credits(full: Path) -> None:
+    for path in full.glob("tiny-1*"):
+        data = path.read_bytes()
+        assert b"tiny 1 in D" in data, path
+        assert b"any use" in data, path
+        assert (b"Nobody" in data) is (path.suffix != ".mid"), path
+        assert (b"Piano background music" in data) is (path.suffix not in (".mid", ".png")), path
+
+
 def test_loop_points_are_in_every_format(full: Path) -> None:
     track = read_manifest(full).tracks[0]
     assert track.sound is not None
@@ -286,6 +295,21 @@ def test_a_full_disk_is_one_line_and_the_next_run_goes_on(
     assert cli.main(["playlist", "--verify", "-o", str(tmp_path)]) == 0
 
 
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError, PlaylistError])
+def test_what_cannot_be_made_at_all_does_not_go_on(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], stop: type[BaseException]
+) -> None:
+    def ended(order: folder_module.Order) -> folder_module.Baked:
+        raise stop("a wish that cannot be met")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folder_module, "bake", ended)
+        assert run(model, tmp_path, "--seeds", "1,2", "--formats", "mid") != 0
+    said = capsys.readouterr().err
+    assert "0 of 2 tracks are whole" in said
+    assert ("goes on from there" in said) is (stop is not PlaylistError)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX")
 def test_a_file_that_really_does_not_fit_leaves_nothing_half_written(model: Path, tmp_path: Path) -> None:
     limited = (
@@ -379,10 +403,29 @@ def test_a_medley_is_a_track_of_several_seeds(model: Path, tmp_path: Path) -> No
     assert [track.seeds for track in manifest.tracks] == [(1, 2), (3, 4)]
     track = manifest.tracks[0]
     assert track.name == "tiny-1-medley-2"
-    assert track.seconds >= 60
+    assert track.beats * 60 / track.tempo >= 60
     assert track.sound is not None
     assert track.sound.loop_frames == 0
     assert b"LOOPSTART" not in (tmp_path / "tiny-1-medley-2.flac").read_bytes()
+
+
+def test_seeds_that_leave_a_medley_too_short_are_refused(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(model, tmp_path, "--seeds", "1-3", "--length", "1", "--formats", "mid") == 1
+    said = capsys.readouterr().err
+    assert "medleys of 1 min take 2 pieces each: expected a multiple of 2 seeds; got 3" in said
+    assert not list(tmp_path.glob("*.mid"))
+
+
+def test_one_track_is_one(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(model, tmp_path, "--seeds", "1", "--formats", "mid") == 0
+    assert f"{tmp_path}: 1 track, 0.0 MB" in capsys.readouterr().out
+    assert cli.main(["playlist", "--from", str(tmp_path), "--model", str(model)]) == 0
+    assert f"{tmp_path}: 1 track, 0 files not the same" in capsys.readouterr().out
+    (tmp_path / "tiny-1.mid").unlink()
+    assert cli.main(["playlist", "--verify", "-o", str(tmp_path)]) == 1
+    assert f"{tmp_path}: 1 fault\n" in capsys.readouterr().out
 
 
 # -------------------------------------------------------------------------------------------------- usage
@@ -402,6 +445,12 @@ def test_a_medley_is_a_track_of_several_seeds(model: Path, tmp_path: Path) -> No
         (("--length", "long"), "expected a number, 0.1 to 30; got 'long'"),
         (("--jobs", "0"), "1 to 1024, or -1; got '0'"),
         (("--tempo", "5000"), "expected a number, 20 to 400"),
+        (("--key", "H"), "expected a key such as Eb, 'F# minor' or 'C major'; got 'H'"),
+        (("--key", "Eb dur"), "got 'Eb dur'"),
+        (("--key", ""), "got ''"),
+        (("--title", ""), "expected printable text of 1 to 4000 characters; got ''"),
+        (("--title", "a\nb"), "got 'a\\nb'"),
+        (("--title", "a" * 4001), "aaa..."),
     ],
 )
 def test_a_wrong_option_is_a_wrong_usage(
@@ -420,12 +469,24 @@ def test_seeds_are_read_in_order_each_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "key"), [("eb major", "Eb major"), ("bb", "Bb"), ("B", "B"), ("f# minor", "F# minor")]
+)
+def test_a_key_may_begin_with_a_small_letter(text: str, key: str) -> None:
+    assert cli.build_parser().parse_args(["playlist", "--key", text]).key == key
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         (("--from", "x", "--tempo", "90"), "--from makes what its manifest says: leave out --tempo"),
         (("--verify", "--count", "2"), "--verify makes nothing: leave out --count"),
         (("--from", "nowhere"), "no playlist can be read there"),
-        (("--key", "H", "--seeds", "1"), "expected a key such as Eb"),
+        (("--verify", "--one-shot"), "--verify makes nothing: leave out --one-shot"),
+        (("--verify", "--loop"), "--verify makes nothing: leave out --loop"),
+        (("--seeds", "1", "--mood", "calm"), "--seeds takes just those: leave out --mood"),
+        (("--seeds", "1", "--first", "0"), "--seeds takes just those: leave out --first"),
+        (("--seeds", "1", "--distance", "0.5"), "--seeds takes just those: leave out --distance"),
+        (("--mood", "calm", "--first", "0"), "--mood chooses from the atlas: leave out --first"),
         (("--mood", "calm"), "needs the model's atlas"),
         (("--model", "jazz"), "no model named 'jazz' is installed"),
     ],

@@ -6,8 +6,10 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,133 @@ def test_only_so_many_tracks_are_shown(tmp_path: Path, monkeypatch: pytest.Monke
 def test_large_seeds_keep_their_digits(tmp_path: Path) -> None:
     data = embedded(page(tmp_path, a_manifest(a_track(seeds=(2**64 - 1,), files=())), ""))
     assert data["tracks"][0]["seeds"] == ["18446744073709551615"]
+
+
+# ---------------------------------------------------------------------------------------------- Node.js
+
+STAND_INS = """
+const assert = require("node:assert");
+const STEPS = 4;
+let now = 0, strikes = 0, last = 0;
+const waking = [], timers = new Map(), frames = new Map();
+const setInterval = (call) => { timers.set(last += 1, call); return last; };
+const clearInterval = (id) => timers.delete(id);
+const requestAnimationFrame = (call) => { frames.set(last += 1, call); return last; };
+const cancelAnimationFrame = (id) => frames.delete(id);
+const nothing = new Proxy(() => {}, { get: (_, name) => name === "value" ? 0 : nothing,
+  set: () => true, apply: () => nothing });
+class AudioContext {
+  get currentTime() { return now; }
+  resume() { return new Promise((done) => waking.push(done)); }
+  createGain() { return nothing; }
+  createOscillator() { strikes += 1; return nothing; }
+}
+function until(time) { for (; now < time; now += 0.1) for (const call of [...timers.values()]) call(); }
+async function wake() {
+  for (const done of waking.splice(0)) done();
+  await new Promise((done) => setImmediate(done));
+}
+const track = { tempo: 120, first: 0, seconds: 10,
+  notes: Array.from({ length: 80 }, (_, step) => ({ step, pitch: 60, held: 1, velocity: 80 })) };
+"""
+BEGUN = "const ends = []; const player = new NotePlayer(() => ends.push(now)); player.load(track);"
+BEHAVIOUR = {
+    "a pause while the context starts": """
+        player.play(); player.pause(); await wake(); until(5);
+        assert.deepEqual([timers.size, strikes, player.seconds], [0, 0, 0]);""",
+    "two plays while the context starts": """
+        player.play(); player.play(); await wake();
+        assert.equal(timers.size, 1);
+        player.pause(); strikes = 0; until(5);
+        assert.deepEqual([timers.size, strikes], [0, 0]);""",
+    "another track while the context starts": """
+        player.play(); player.unload(); player.load(track); player.play(); await wake();
+        assert.equal(timers.size, 1);""",
+    "a play while it plays": """
+        player.play(); await wake(); until(5); player.play(); await wake();
+        assert.equal(timers.size, 1);
+        assert.ok(Math.abs(player.seconds - 5) < 0.2, player.seconds);""",
+    "a new place while the context starts": """
+        player.play(); player.seconds = 7; await wake(); until(1);
+        assert.equal(timers.size, 1);
+        assert.ok(Math.abs(player.seconds - 8) < 0.2, player.seconds);""",
+    "loop switched off in the third lap": """
+        player.play(); await wake(); until(23); player.looping = false;
+        assert.ok(Math.abs(player.seconds - 3) < 0.2, player.seconds);
+        until(29); assert.deepEqual(ends, []);
+        until(40); assert.equal(ends.length, 1);
+        assert.ok(Math.abs(ends[0] - 30) < 0.3, ends[0]);
+        assert.ok(strikes >= 240 && strikes < 250, strikes);""",
+    "loop switched off and on again": """
+        player.play(); await wake(); until(23); player.looping = false; until(24); player.looping = true;
+        until(45); assert.deepEqual([ends, timers.size], [[], 1]);
+        assert.ok(Math.abs(player.seconds - 5) < 0.2, player.seconds);""",
+}
+
+
+def node(script: str, folder: Path) -> None:
+    """Run ``script``, which asserts, in Node.js."""
+    if shutil.which("node") is None:
+        pytest.skip("Node.js is not installed")
+    (folder / "test.js").write_text(script, encoding="utf-8")
+    command = ["node", str(folder / "test.js")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+def part(first: str, behind: str) -> str:
+    """The page's script from ``first`` up to ``behind``."""
+    text = (files("pianogan_bgm.playlist") / "index.html").read_text(encoding="utf-8")
+    return text[text.index(first) : text.index(behind)]
+
+
+@pytest.mark.parametrize("what", BEHAVIOUR)
+def test_the_player_of_notes(tmp_path: Path, what: str) -> None:
+    player = part("class NotePlayer", "const files = new FilePlayer")
+    node(
+        f"{STAND_INS}{player}(async () => {{ {BEGUN} {BEHAVIOUR[what]} console.log('done'); }})();", tmp_path
+    )
+
+
+def test_however_often_it_is_played_the_playhead_is_moved_once_a_frame(tmp_path: Path) -> None:
+    page_of = part("let player = files;", "function ended()") + part("function follow()", "function show()")
+    script = """
+let placed = 0;
+const say = () => {}, show = () => {}, place = () => { placed += 1; };
+const $ = () => ({ value: "0.8" });
+const card = { classList: { add() {}, remove() {} } };
+const files = { load() {}, unload() {}, pause() {}, play: async () => {} };
+function frameOnce() {
+  const calls = [...frames.values()];
+  frames.clear();
+  placed = 0;
+  for (const call of calls) call();
+}
+"""
+    asserts = """
+const one = { card, sound: "a.ogg" };
+play(one); play(one); frameOnce(); play(one); frameOnce();
+assert.deepEqual([placed, frames.size], [1, 1]);
+pause(); play(one); frameOnce();
+assert.deepEqual([placed, frames.size], [1, 1]);
+pause(); frameOnce(); frameOnce();
+assert.deepEqual([placed, frames.size], [0, 0]);
+console.log("done");
+"""
+    node(STAND_INS + script + page_of + asserts, tmp_path)
+
+
+def test_the_page_counts_one_track_as_one(tmp_path: Path) -> None:
+    summary = part('$("summary")', '$("credits").textContent')
+    script = """
+const element = {}, $ = () => element;
+for (const [count, words] of [[1, "1 track. any use."], [2, "2 tracks. any use."]]) {
+  const data = { tracks: Array(count), licence: "any use", left: 0 };
+"""
+    node(
+        f"{STAND_INS}{script}{summary} assert.equal(element.textContent, words); }} console.log('done');",
+        tmp_path,
+    )
 
 
 # --------------------------------------------------------------------------------------------- Chromium
