@@ -25,14 +25,14 @@ def main() -> int:
     BEAT = music.event_type  # asking for the type starts the events
     music.play()
 
-    streak, rings = 0, []
+    streak, strong = 0, False
     flash: tuple[int, ...] = (40, 34, 66)
     while True:
         for event in pygame.event.get():
             if event.type == pygame.QUIT or (event.type == pygame.KEYDOWN and event.key == pygame.K_ESCAPE):
                 return 0
             if event.type == BEAT and event.kind == "beat":
-                rings.append((120.0, event.beat == 1))
+                strong = event.beat == 1
             elif event.type == pygame.KEYDOWN and event.key == pygame.K_SPACE:
                 hit = min(music.beat_phase, 1.0 - music.beat_phase) < WINDOW
                 streak = streak + 1 if hit else 0
@@ -42,9 +42,8 @@ def main() -> int:
 
         screen.fill(flash)
         flash = tuple(int(c + (rest - c) * 0.1) for c, rest in zip(flash, (40, 34, 66), strict=True))
-        rings = [(size - 3.0, strong) for size, strong in rings if size > 30]
-        for size, strong in rings:
-            pygame.draw.circle(screen, (255, 210, 90) if strong else (150, 140, 210), (240, 160), size, 4)
+        size = 28 + 92 * (1.0 - music.beat_phase)  # the ring closes on the beat, at any tempo
+        pygame.draw.circle(screen, (255, 210, 90) if strong else (150, 140, 210), (240, 160), size, 4)
         pygame.draw.circle(screen, (255, 255, 255), (240, 160), 28)
         number = font.render(f"{streak}", True, (40, 34, 66))
         screen.blit(number, number.get_rect(center=(240, 160)))

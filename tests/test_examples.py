@@ -60,6 +60,24 @@ def test_an_example_runs_until_its_window_is_closed(path, monkeypatch, no_device
     made[0].close()
 
 
+@pytest.mark.parametrize(("phase", "size"), [(0.0, 120.0), (0.5, 74.0), (0.875, 39.5)])
+def test_the_ring_of_the_rhythm_toy_closes_with_the_beat(monkeypatch, no_devices, phase, size):
+    class Player(BackgroundMusic):
+        beat_phase = phase
+
+    drawn, circle = [], pygame.draw.circle
+
+    def draw(surface, color, center, radius, width=0):
+        drawn.append((radius, width))
+        circle(surface, color, center, radius, width)
+
+    monkeypatch.setattr(pianogan_bgm, "BackgroundMusic", partial(Player, model=FakeGenerator()))
+    monkeypatch.setattr(pygame.draw, "circle", draw)
+    play_with(monkeypatch, [], frames=3)
+    assert runpy.run_path(str(EXAMPLES / "rhythm_toy.py"))["main"]() == 0
+    assert [radius for radius, width in drawn if width] == [size] * 3
+
+
 @pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
 def test_an_example_without_its_model_says_so_and_stops(path, monkeypatch, no_devices, capsys, tmp_path):
     missing = partial(BackgroundMusic, model=tmp_path / "none.onnx")

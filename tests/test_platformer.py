@@ -10,6 +10,7 @@ import time
 import wave
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ LEVELS = PLATFORMER / "levels"
 sys.path.insert(0, str(PLATFORMER))
 
 import demo  # noqa: E402  the game's modules stand side by side in its folder
+import main  # noqa: E402
 import music as game_music  # noqa: E402
 from danger import danger  # noqa: E402
 from game import LIVES, Game  # noqa: E402
@@ -27,7 +29,7 @@ from hero import BUFFER, COYOTE, Buttons, hero_at, steer, travel  # noqa: E402
 from level import ROWS, TILE, LevelError, load_folder, parse  # noqa: E402
 from world import World  # noqa: E402
 
-SCORE = 19950
+SCORE = 19980
 HEAD = "title: Test\ntheme: meadow\nseconds: 60\nnext: test\n\n"
 PURE = ("level", "physics", "actors", "hero", "world", "danger", "game", "demo", "record_demo")
 
@@ -237,6 +239,21 @@ def test_a_platform_carries_who_stands_on_it():
     assert place.hero.x - start == pytest.approx(board.x - before)
 
 
+def test_a_platform_does_not_carry_through_a_wall():
+    place = world("P.......F", "....#....", "h...#....", ".........")
+    steps(place, 130)
+    assert place.platforms[0].x == 4 * TILE
+    assert place.hero.x + place.hero.w == 4 * TILE
+
+
+def test_a_platform_does_not_carry_off_the_level():
+    place = world("F...P...", "........", "..h.....", "........")
+    steps(place, 129)
+    assert place.hero.x + place.hero.w == 8 * TILE
+    steps(place, 400)
+    assert place.outcome == "playing"
+
+
 # --- what one meets -------------------------------------------------------------------------------------
 
 
@@ -300,6 +317,14 @@ def test_time_runs_out():
     kinds = steps(place, 61)
     assert kinds == ["die"]
     assert place.tick == 60
+
+
+def test_the_clock_stands_still_once_the_boss_is_beaten():
+    place = world("P.....K", "#######")
+    place.boss.become("beaten")
+    place.steps_left = 10
+    assert "die" not in steps(place, 200)
+    assert (place.outcome, place.steps_left) == ("won", 10)
 
 
 def test_one_comes_back_at_the_checkpoint_and_gathered_coins_stay_gathered():
@@ -402,6 +427,12 @@ def test_a_level_must_lead_to_one_that_exists(tmp_path):
         load_folder(tmp_path)
 
 
+def test_the_game_needs_its_first_level(tmp_path):
+    (tmp_path / "test.txt").write_text(HEAD + picture("P.F", "###"), encoding="utf-8")
+    with pytest.raises(LevelError, match=r"there is no level 1-meadow\.txt in"):
+        load_folder(tmp_path)
+
+
 def test_the_rules_of_the_game_need_neither_pygame_nor_the_package():
     for name in PURE:
         tree = ast.parse((PLATFORMER / f"{name}.py").read_text(encoding="utf-8"))
@@ -461,17 +492,31 @@ def test_the_last_seconds_hurry_and_a_sunflower_lifts_the_key(silent, tmp_path):
     assert soundtrack.music.tempo == pytest.approx(tempo * game_music.HURRY)
     assert soundtrack.music.transpose == key + game_music.SUNNY
     assert soundtrack.music.instrument["melody"] == "music_box"
+    soundtrack.follow(game, game.step(Buttons(start=True)))
+    assert game.screen == "paused"
+    assert soundtrack.music.tempo == pytest.approx(tempo * game_music.HURRY)
     soundtrack.close()
+
+
+class NamedGenerator(FakeGenerator):
+    """A fake that goes by the name of a model."""
+
+    def __init__(self, name="open"):
+        super().__init__()
+        self.name = name
+
+    def __str__(self):
+        return self.name
 
 
 def test_a_kept_seed_is_what_the_next_game_begins_with(silent, tmp_path):
     file = tmp_path / "kept.json"
-    first = game_music.Soundtrack(11, record=tmp_path / "a.wav", model=FakeGenerator(), favourites=file)
+    first = game_music.Soundtrack(11, record=tmp_path / "a.wav", model=NamedGenerator(), favourites=file)
     first.follow(Game(load_folder(LEVELS)), [])
     seed = first.keep()
     first.close()
-    assert json.loads(file.read_text(encoding="utf-8")) == {"title": seed}
-    again = game_music.Soundtrack(99, record=tmp_path / "b.wav", model=FakeGenerator(), favourites=file)
+    assert json.loads(file.read_text(encoding="utf-8")) == {"open": {"title": seed}}
+    again = game_music.Soundtrack(99, record=tmp_path / "b.wav", model=NamedGenerator(), favourites=file)
     again.follow(Game(load_folder(LEVELS)), [])
     assert again.music.now_playing.seed == seed
     again.another()
@@ -479,10 +524,46 @@ def test_a_kept_seed_is_what_the_next_game_begins_with(silent, tmp_path):
     again.close()
 
 
-@pytest.mark.parametrize("text", ["", "[1]", '{"title": "x", "attic": 3, "cave": -1}'])
+def test_a_kept_seed_is_not_asked_of_another_model(silent, tmp_path):
+    file = tmp_path / "kept.json"
+    file.write_text('{"open": {"title": 5}}', encoding="utf-8")
+    other = NamedGenerator("maestro")
+    soundtrack = game_music.Soundtrack(11, record=tmp_path / "a.wav", model=other, favourites=file)
+    soundtrack.follow(Game(load_folder(LEVELS)), [])
+    assert soundtrack.music.scenes["title"].piece is None
+    seed = soundtrack.keep()
+    soundtrack.close()
+    assert game_music.read_favourites(file) == {"open": {"title": 5}, "maestro": {"title": seed}}
+
+
+def test_a_seed_that_cannot_be_written_is_not_kept_and_the_game_goes_on(silent, tmp_path, capsys):
+    file = tmp_path / "none" / "kept.json"
+    soundtrack = game_music.Soundtrack(3, record=tmp_path / "a.wav", model=FakeGenerator(), favourites=file)
+    soundtrack.follow(Game(load_folder(LEVELS)), [])
+    assert soundtrack.keep() is None
+    assert capsys.readouterr().err.startswith("this piece could not be kept: ")
+    assert soundtrack.heard().line.endswith("could not be kept")
+    file.parent.mkdir()
+    assert soundtrack.keep() is not None
+    assert soundtrack.heard().line.endswith("·  kept")
+    soundtrack.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[1]",
+        '{"title": 3}',
+        '{"open": {"title": "x", "attic": 3, "cave": -1}}',
+        '{"open": {"title": true}}',
+        f'{{"open": {{"title": {2**64}}}}}',
+    ],
+)
 def test_a_damaged_file_of_kept_seeds_is_no_obstacle(tmp_path, text):
     (tmp_path / "kept.json").write_text(text, encoding="utf-8")
-    assert game_music.read_favourites(tmp_path / "kept.json") == {}
+    kept = game_music.read_favourites(tmp_path / "kept.json")
+    assert kept.get("open", {}) == {}
 
 
 def run_main(*arguments, **environment):
@@ -520,6 +601,20 @@ def test_the_program_says_in_one_line_what_is_wrong_with_a_level(tmp_path):
     assert done.stderr == "main.py: 1-meadow.txt: the header lacks theme, seconds\n"
 
 
+def test_the_program_says_in_one_line_that_there_are_no_levels(tmp_path):
+    done = run_main("--levels", tmp_path / "none", "--frames", 3)
+    assert done.returncode == 1
+    assert done.stderr == f"main.py: there is no level 1-meadow.txt in {tmp_path / 'none'}\n"
+
+
+def test_the_program_says_in_one_line_that_it_cannot_record(tmp_path):
+    tiny = pytest.importorskip("tiny_model").write_tiny(tmp_path)
+    done = run_main("--record", tmp_path / "none" / "out.wav", "--model", tiny, "--frames", 3)
+    assert done.returncode == 1
+    assert done.stderr.startswith("main.py: ")
+    assert done.stderr.count("\n") == 1
+
+
 def test_an_empty_playlist_is_refused_in_one_line(tmp_path):
     done = run_main("--playlist", tmp_path, "--frames", 3)
     assert done.returncode == 1
@@ -546,6 +641,36 @@ def test_a_playlist_is_played_without_a_model(silent, tmp_path):
         soundtrack.follow(game, game.step(Buttons()))
     assert soundtrack.heard().notes
     assert soundtrack.heard().notes != notes
+    soundtrack.close()
+
+
+@pytest.mark.parametrize("milliseconds", [16, 17, 20, 21, 25])
+def test_the_game_keeps_real_time_at_any_rate_of_frames(silent, monkeypatch, milliseconds):
+    clock = main.Clock(fast=False)
+    monkeypatch.setattr(clock, "_clock", SimpleNamespace(tick=lambda _: milliseconds))
+    seconds = sum(clock.steps_due() for _ in range(500)) / 60
+    assert seconds == pytest.approx(500 * milliseconds / 1000, rel=0.05)
+
+
+def test_keys_ask_for_another_piece_keep_it_show_its_roll_and_mute(silent, tmp_path):
+    file = tmp_path / "kept.json"
+    soundtrack = game_music.Soundtrack(3, record=tmp_path / "a.wav", model=NamedGenerator(), favourites=file)
+    game = Game(load_folder(LEVELS))
+    soundtrack.follow(game, [])
+    first = soundtrack.music.now_playing.seed
+    main.press(silent.K_n, soundtrack)
+    for _ in range(240):
+        soundtrack.follow(game, [])
+    second = soundtrack.music.now_playing.seed
+    assert second != first
+    main.press(silent.K_k, soundtrack)
+    assert game_music.read_favourites(file) == {"open": {"title": second}}
+    for shown in (True, False):
+        main.press(silent.K_TAB, soundtrack)
+        assert soundtrack.heard().show_roll is shown
+    for volume in (0.0, 0.8):
+        main.press(silent.K_m, soundtrack)
+        assert soundtrack.music.volume == volume
     soundtrack.close()
 
 

@@ -1,14 +1,18 @@
 """The example that streams without pygame."""
 
+import http.client
 import importlib.util
 import io
 import itertools
+import threading
 import wave
+from functools import partial
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
-from music_fakes import make_piece
+from music_fakes import FakeGenerator, make_piece
 
 from pianogan_bgm import Stream
 
@@ -34,3 +38,33 @@ def test_the_radio_sends_a_wav_file_with_the_streams_samples(radio):
     expected = streams[1].fill(3 * radio.BLOCK)
     assert samples.any()
     np.testing.assert_array_equal(samples, np.rint(expected * 32767.0).astype(np.int16))
+
+
+@pytest.fixture
+def connection(radio, monkeypatch):
+    """To a radio on this machine whose music costs nothing."""
+    monkeypatch.setattr(radio, "Stream", partial(Stream, model=FakeGenerator()))
+    with ThreadingHTTPServer(("localhost", 0), radio.Listener) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        link = http.client.HTTPConnection("localhost", server.server_port, timeout=20)
+        yield link
+        link.close()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("path", ["/", "/calm", "/calm/", "/calm?x=1"])
+def test_a_listener_gets_a_wav_file(connection, path):
+    connection.request("GET", path)
+    with connection.getresponse() as answer:
+        assert (answer.status, answer.getheader("Content-Type")) == (200, "audio/wav")
+        assert answer.getheader("Content-Length") is None
+        assert answer.read(12) == b"RIFF\xff\xff\xff\xffWAVE"
+
+
+def test_a_mood_that_there_is_not_is_not_found(connection):
+    connection.request("GET", "/nope?x=1")
+    with connection.getresponse() as answer:
+        assert answer.status == 404
+        assert b"calm" in answer.read()

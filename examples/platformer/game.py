@@ -7,12 +7,11 @@ from copy import copy
 from typing import Final, Literal
 
 from hero import Buttons
-from level import Level
+from level import FIRST_LEVEL, Level
 from world import Event, World
 
 Screen = Literal["title", "card", "play", "paused", "dying", "clear", "game over", "victory"]
 
-FIRST_LEVEL: Final = "1-meadow"
 LIVES: Final = 3
 COINS_FOR_A_LIFE: Final = 50
 SECOND_BONUS: Final = 10
@@ -58,7 +57,7 @@ class Game:
     @property
     def hurried(self) -> bool:
         """Whether the last seconds are running."""
-        return self.screen == "play" and self.world.seconds_left <= HURRY_SECONDS
+        return self.screen in ("play", "paused") and self.world.seconds_left <= HURRY_SECONDS
 
     def step(self, buttons: Buttons) -> list[Event]:
         """One sixtieth of a second; what happened in it."""

@@ -49,7 +49,9 @@ class Type:
         return self._lines[key]
 
     def _write(self, text: str, size: int, color: Color) -> pygame.Surface:
-        font = self._fonts.setdefault(size, pygame.font.Font(None, size))
+        if size not in self._fonts:
+            self._fonts[size] = pygame.font.Font(None, size)
+        font = self._fonts[size]
         edge = 1 if size < 30 else 2
         ink, face = font.render(text, True, INK), font.render(text, True, color)
         line = pygame.Surface(

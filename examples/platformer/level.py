@@ -27,6 +27,7 @@ from typing import Final
 TILE: Final = 30
 """Edge of a tile in pixels of the picture, which are the physics' unit of length."""
 ROWS: Final = 12
+FIRST_LEVEL: Final = "1-meadow"
 THEMES: Final = ("meadow", "cave", "castle")
 CELLS: Final = frozenset(".#=B?!Uo^~")
 THINGS: Final = frozenset("PRCDFKgsbehv")
@@ -75,13 +76,15 @@ def load(path: Path) -> Level:
 
 
 def load_folder(folder: Path) -> dict[str, Level]:
-    """All levels of a folder by name; each ``next`` and ``door`` must lead to one of them."""
+    """All levels of a folder by name, the first among them; each ``next`` and ``door`` must lead to one."""
     levels = {path.stem: load(path) for path in sorted(folder.glob("*.txt"))}
     for level in levels.values():
         for key, target in (("next", level.next), ("door", level.door)):
             if target is not None and target not in levels:
                 known = ", ".join(levels)
                 raise LevelError(f"{level.name}.txt: {key}: no level is called {target!r}; there are {known}")
+    if FIRST_LEVEL not in levels:
+        raise LevelError(f"there is no level {FIRST_LEVEL}.txt in {folder}")
     return levels
 
 

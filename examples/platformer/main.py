@@ -119,7 +119,7 @@ class Clock:
             return 1
         passed = self._clock.tick(STEPS_PER_SECOND) / 1000.0
         # a screen of about 60 Hz gets exactly one step a frame, which looks smoother than 0, 2, 1, …
-        self._debt += STEP if abs(passed - STEP) < 0.004 else passed
+        self._debt += STEP if abs(passed - STEP) < 0.002 else passed
         steps = min(MOST_STEPS, int(self._debt / STEP + 1e-9))
         self._debt = 0.0 if steps == MOST_STEPS else self._debt - steps * STEP
         return steps

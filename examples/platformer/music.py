@@ -81,9 +81,12 @@ class Soundtrack:
     ) -> None:
         self.event_type = -1
         self.show_roll = False
-        # a kept seed is one of the model's; a playlist chooses by itself
+        # a seed is another piece with another model; a playlist chooses by itself
         self._favourites = favourites if playlist is None else None
-        self._kept = read_favourites(self._favourites)
+        self._model = str(model)
+        self._all_kept = read_favourites(self._favourites)
+        self._kept = self._all_kept.get(self._model, {})
+        self._unkept: int | None = None
         self._scenes = {name: replace(scene, piece=self._kept.get(name)) for name, scene in SCENES.items()}
         self._dress = (1.0, 0, "")
         self._pulse = 0.0
@@ -168,10 +171,17 @@ class Soundtrack:
         now = self.music.now_playing if self.music is not None else None
         if now is None or now.seed is None or now.scene is None or self._favourites is None:
             return None
-        self._kept |= {now.scene: now.seed}
+        kept = {**self._kept, now.scene: now.seed}
+        table = {**self._all_kept, self._model: kept}
         draft = self._favourites.with_suffix(".part")
-        draft.write_text(json.dumps(self._kept, indent=1), encoding="utf-8")
-        draft.replace(self._favourites)
+        try:
+            draft.write_text(json.dumps(table, indent=1), encoding="utf-8")
+            draft.replace(self._favourites)
+        except OSError as error:
+            print(f"this piece could not be kept: {error}", file=sys.stderr)
+            self._unkept = now.seed
+            return None
+        self._kept, self._unkept = kept, None
         return now.seed
 
     def toggle_sound(self) -> None:
@@ -192,8 +202,12 @@ class Soundtrack:
         if self.music is None or now is None:
             return Heard(self._pulse)
         name = now.name if now.seed is None else f"seed {now.seed}"
-        kept = "  ·  kept" if now.seed is not None and now.seed == self._kept.get(now.scene or "") else ""
-        heard = Heard(self._pulse, f"{name}  ·  {now.key}  ·  bar {self.music.bar}{kept}")
+        line = f"{name}  ·  {now.key}  ·  bar {self.music.bar}"
+        if now.seed is not None and now.seed == self._unkept:
+            line += "  ·  could not be kept"
+        elif now.seed is not None and now.seed == self._kept.get(now.scene or ""):
+            line += "  ·  kept"
+        heard = Heard(self._pulse, line)
         if self.show_roll:
             piece = now.piece
             heard.notes, heard.beats_per_bar = piece.notes, piece.beats_per_bar
@@ -217,11 +231,21 @@ def scene_of(game: Game) -> str:
     return game.world.level.theme
 
 
-def read_favourites(path: Path | None) -> dict[str, int]:
-    """Kept seeds by scene; none from a file that is missing or not ours."""
+def read_favourites(path: Path | None) -> dict[str, dict[str, int]]:
+    """Kept seeds by model and scene; none from a file that is missing or not ours."""
     try:
         table = json.loads(path.read_text(encoding="utf-8")) if path else {}
     except (OSError, ValueError):
         return {}
-    good = table.items() if isinstance(table, dict) else ()
-    return {name: seed for name, seed in good if name in SCENES and isinstance(seed, int) and seed >= 0}
+    if not isinstance(table, dict):
+        return {}
+    return {model: good_seeds(kept) for model, kept in table.items() if isinstance(kept, dict)}
+
+
+def good_seeds(kept: dict[str, Any]) -> dict[str, int]:
+    """Those that are seeds of scenes; ``type``, as ``True`` is an ``int`` too."""
+    return {
+        scene: seed
+        for scene, seed in kept.items()
+        if scene in SCENES and type(seed) is int and 0 <= seed < 2**64
+    }

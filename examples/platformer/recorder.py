@@ -23,7 +23,8 @@ class Recorder(Stream):
         super().__init__(piece, **settings)
         self.event_type = pygame.event.custom_type()
         self._path, self._draft = path, path.with_name(path.name + ".part")
-        self._file = wave.open(str(self._draft), "wb")  # noqa: SIM115  closed in close()
+        self._raw = self._draft.open("wb")
+        self._file = wave.open(self._raw, "wb")  # noqa: SIM115  closed in close()
         self._file.setnchannels(2)
         self._file.setsampwidth(2)
         self._file.setframerate(self.rate)
@@ -39,6 +40,7 @@ class Recorder(Stream):
     def close(self) -> None:
         """Finish the file."""
         self._file.close()
+        self._raw.close()
         self._draft.replace(self._path)
 
 

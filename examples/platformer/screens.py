@@ -113,6 +113,7 @@ class Screens:
         self._letters.put(target, f"final score {game.score}", 30, (320, 146), WHITE, "center")
         thanks = "Basso hums softly now, and the morning may begin."
         self._letters.put(target, thanks, 20, (320, 180), (226, 234, 255), "center")
+        self._letters.put(target, "ENTER: back to the title", 20, (320, 322), GOLD, "center")
 
     def boss_bar(self, target: pygame.Surface, health: int) -> None:
         """The boss's name and what is left of it."""

@@ -27,7 +27,7 @@ from actors import (
 )
 from hero import SAFE_STEPS, Buttons, Hero, bounce, hero_at, steer, travel
 from level import ROWS, TILE, Level
-from physics import Grid, span
+from physics import Grid, move_x, span
 
 STEPS_PER_SECOND: Final = 60
 AWAKE: Final = 24 * TILE
@@ -121,7 +121,8 @@ class World:
         self._move_enemies(events)
         if self.boss is not None:
             self._fight(self.boss, events)
-        self.steps_left -= 1
+        if self.boss is None or self.boss.mood != "beaten":
+            self.steps_left -= 1
         if self.steps_left <= 0 and self.outcome == "playing":
             self._die(events)
         return events
@@ -133,7 +134,7 @@ class World:
             x, y = board.at(self.tick)
             if _rides(self.hero, board):
                 self.hero.y = y - self.hero.h
-                self.hero.x += x - board.x
+                move_x(self.grid, self.hero, x - board.x)
             board.x, board.y = x, y
 
     def _move_hero(self, buttons: Buttons, events: list[Event]) -> None:

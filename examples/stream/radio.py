@@ -10,6 +10,7 @@ import struct
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Listener(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Send music, a few seconds ahead of real time, until the listener leaves."""
         try:
-            stream = Stream(mood=self.path.strip("/") or None, rate=RATE)
+            stream = Stream(mood=urlsplit(self.path).path.strip("/") or None, rate=RATE)
         except PianoganError as error:
             self.send_error(404, explain=str(error))
             return
