@@ -19,7 +19,10 @@ from pianogan_bgm.instruments.tones import Block, Instrument, Tone, mix
 
 NAMES: Final = ("piano", "music_box", "electric_piano", "chip_square", "chip_triangle")
 """What :func:`load` knows; beside them the path of a SoundFont."""
-CREDITS: Final = {"piano": "Piano: Salamander Grand Piano by Alexander Holm, CC BY 3.0"}
+CREDITS: Final = {
+    "piano": "Piano: Salamander Grand Piano by Alexander Holm, "
+    "CC BY 3.0 (creativecommons.org/licenses/by/3.0), edited"
+}
 """What has to be said where an instrument is heard; the others need nothing."""
 RATES: Final = (8000, 192000)
 

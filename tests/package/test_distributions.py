@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"the dev extra brings {', '.join(MISSING)}"),
 ]
 MOST_BYTES = 20_000_000
-CODE = re.compile(r"pianogan_bgm/([a-z_]+/)?[a-z_0-9]+\.py")
+CODE = re.compile(r"pianogan_bgm/([a-z_]+/)?(hook-)?[a-z_0-9]+\.py")
 DATA = re.compile(
     r"pianogan_bgm/(py\.typed|playlist\.schema\.json|samples/(piano-\d{3}-\d{2}\.ogg|piano\.json|LICENSE\.txt)"
     r"|models/open\.(onnx|json|atlas\.json)|playlist/[a-z]+\.(html|json|css|js))"

@@ -20,7 +20,10 @@ PAGES = {
     if path.exists()
 }
 ELSEWHERE = {"docs/playlist.md": "run by tests/playlist/test_snippets.py, which makes their files"}
-PROGRAMS = ("pytest", "ruff", "mypy", "mkdocs", "git", ".ci/run", ".ci/installed", "cyclonedx-py", "twine")
+PROGRAMS = (
+    *("pytest", "ruff", "mypy", "mkdocs", "git", ".ci/run", ".ci/installed", "cyclonedx-py", "twine"),
+    "pyinstaller",
+)
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
 
@@ -143,3 +146,13 @@ def test_the_links_of_a_page_lead_to_files_of_the_project(page: str) -> None:
 def test_every_page_is_found_and_the_cookbook_has_programs() -> None:
     assert {"README.md", "docs/cookbook.md", "docs/engine.md"} <= set(PAGES)
     assert len(blocks("python")["docs/cookbook.md"]) > 5
+
+
+def test_the_credits_to_paste_are_those_of_model_and_piano() -> None:
+    from pianogan_bgm.instruments import CREDITS
+    from pianogan_bgm.models import find_model
+
+    lines = [*find_model("open").card.attribution, *CREDITS.values()]
+    assert "\n".join(lines) + "\n" in blocks("text")["README.md"]
+    assert CREDITS["piano"] in PAGES["docs/licences.md"]
+    assert CREDITS["piano"] in (ROOT / "pianogan_bgm" / "samples" / "LICENSE.txt").read_text(encoding="utf-8")
