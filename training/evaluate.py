@@ -15,6 +15,10 @@ model in a ``.npy`` file (:mod:`training.performance_rnn` makes one of a public 
 
 A model is asked for the pieces of its seeds 0, 1, 2, …, the same ones that a game gets.
 
+A model that began with the weights of another learnt from that one's data, too: ``--also-learnt-from DATA``
+leaves out the test pieces that the training split there has (:mod:`training.similar`), and looks for what is
+copied there as well.
+
 Version 2 of the protocol has the second classifier, ``roll_auc``; all other figures are those of version 1.
 """
 
@@ -24,7 +28,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -44,6 +48,7 @@ from training.features import FEATURES, Floats, features
 from training.report import CEILING, FLOOR, MARKOV, text
 from training.roll_classifier import EPOCHS, roll_auc
 from training.roll_classifier import FOLDS as ROLL_FOLDS
+from training.similar import same_music
 
 PROTOCOL_VERSION: Final = 2
 """Goes up with every change that moves a figure; reports of different versions do not compare."""
@@ -77,9 +82,12 @@ class Protocol:
 STANDARD: Final = Protocol()
 
 
-def evaluate(corpus: Corpus, entrants: Sequence[Entrant], protocol: Protocol) -> dict[str, Any]:
+def evaluate(
+    corpus: Corpus, entrants: Sequence[Entrant], protocol: Protocol, others: Sequence[Corpus] = ()
+) -> dict[str, Any]:
     """The report on ``entrants``, with ceiling, Markov chain and floor: plain JSON data.
 
+    ``others``: what the entrants learnt from as well.
     ``rows``: for each name each measure's mean, standard deviation and value by seed. ``features``: for each
     feature the median of the real windows, and for each name its own median and the overlapped area.
     Raises :class:`DataError` if the test or training split has fewer than ``FEWEST_WINDOWS`` windows, and
@@ -89,8 +97,11 @@ def evaluate(corpus: Corpus, entrants: Sequence[Entrant], protocol: Protocol) ->
     if twice := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"every row needs a name of its own; got {twice[0]!r} twice")
     train = corpus.pieces("train").tolist()
-    index = CopyIndex(corpus.notes(piece) for piece in train)
-    nearest = NearestWindow(split_windows(corpus, "train", None, 0))
+    learnt = [(other, piece) for other in (corpus, *others) for piece in other.pieces("train").tolist()]
+    index = CopyIndex(other.notes(piece) for other, piece in learnt)
+    known = [split_windows(other, "train", None, 0) for other in (corpus, *others)]
+    nearest = NearestWindow(np.concatenate(known))
+    familiar = met_elsewhere(corpus, others)
     chain = MarkovChain(_from_first_bar(corpus, train))
     everyone: dict[str, Source] = {
         CEILING: lambda count, seed: split_windows(corpus, "train", count, seed),
@@ -102,7 +113,7 @@ def evaluate(corpus: Corpus, entrants: Sequence[Entrant], protocol: Protocol) ->
     medians = []
     with tqdm(total=protocol.seeds * len(everyone), desc="measuring", leave=False) as bar:
         for seed in range(protocol.seeds):
-            windows = split_windows(corpus, "test", protocol.windows, seed)
+            windows = split_windows(corpus, "test", protocol.windows, seed, familiar)
             real = features(windows)
             medians.append(np.median(real, axis=0))
             for name, source in everyone.items():
@@ -114,7 +125,11 @@ def evaluate(corpus: Corpus, entrants: Sequence[Entrant], protocol: Protocol) ->
                 results[name].append(result)
                 bar.update()
     return {
-        "protocol": _described(protocol),
+        "protocol": {
+            **_described(protocol),
+            "also_learnt_from": [other.manifest.get("name") for other in others],
+            "test_pieces_left_out": len(familiar),
+        },
         "corpus": {name: corpus.manifest.get(name) for name in ("name", "sha256")},
         "models": {one.name: dict(one.identity) for one in entrants},
         "rows": {name: _summary([one.measures for one in found]) for name, found in results.items()},
@@ -200,12 +215,27 @@ def _described(protocol: Protocol) -> dict[str, Any]:
     }
 
 
-def split_windows(corpus: Corpus, split: str, count: int | None, seed: int) -> Cells:
+def met_elsewhere(corpus: Corpus, others: Sequence[Corpus]) -> frozenset[int]:
+    """Test pieces of ``corpus`` whose music stands in the training split of one of ``others``."""
+    test = corpus.pieces("test").tolist()
+    found: set[int] = set()
+    for other in others:
+        theirs = other.pieces("train").tolist()
+        pairs = same_music([*map(corpus.notes, test), *map(other.notes, theirs)])
+        found |= {test[one] for one, same in pairs if one < len(test) <= same}
+    return frozenset(found)
+
+
+def split_windows(
+    corpus: Corpus, split: str, count: int | None, seed: int, without: Collection[int] = ()
+) -> Cells:
     """``count`` windows of ``split`` that do not overlap, drawn by ``seed``, uint8 ``(n, 106, 300)``.
 
-    All of them for None, or if there are fewer. Raises :class:`DataError` below ``FEWEST_WINDOWS``.
+    All of them for None, or if there are fewer; none of the pieces ``without``. Raises :class:`DataError`
+    below ``FEWEST_WINDOWS``.
     """
     every: Ints = corpus.windows(split)
+    every = every[~np.isin(every[:, 0], list(without))]
     if len(every) < FEWEST_WINDOWS:
         raise DataError(f"split {split!r} needs {FEWEST_WINDOWS} windows to be measured; it has {len(every)}")
     chosen = np.random.default_rng(seed).permutation(len(every))[:count]
@@ -228,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         protocol = Protocol(given.generated, given.windows, given.seeds, given.trees, given.epochs)
         corpus = Corpus.load(given.data)
         entrants = [entrant(given.model), *(entrant(file, name) for name, file in given.also)]
-        report = evaluate(corpus, entrants, protocol)
+        report = evaluate(corpus, entrants, protocol, [Corpus.load(folder) for folder in given.learnt])
     except (PianoganError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -249,6 +279,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("data", type=Path, help="folder of the prepared corpus")
     parser.add_argument(
         "--also", type=_named, action="append", default=[], metavar="NAME=FILE", help="another row"
+    )
+    parser.add_argument(
+        "--also-learnt-from",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DATA",
+        dest="learnt",
+        help="folder of another corpus that the model learnt from",
     )
     parser.add_argument("--generated", type=int, default=STANDARD.generated)
     parser.add_argument("--windows", type=int, default=STANDARD.windows)

@@ -39,6 +39,9 @@ def text(report: Mapping[str, Any], model: str) -> str:
         f" {protocol['seeds']} seeds, protocol {protocol['version']};"
         " mean ± standard deviation over the seeds"
     )
+    if elsewhere := protocol.get("also_learnt_from"):
+        names, count = ", ".join(map(str, elsewhere)), protocol["test_pieces_left_out"]
+        title += f"\nalso learnt from {names}: {count} pieces of the split left out"
     note = (
         "AUC: how well forests tell the rows' features from real ones; roll AUC: how well networks tell the"
         f" rolls.\ncopied: share of {protocol['ngram_notes']}-note n-grams found in the training pieces."

@@ -11,7 +11,7 @@ from pianogan_bgm.generator import Generator
 from pianogan_bgm.roll import decode
 from training.corpus import Corpus, DataError
 from training.entrants import Entrant, entrant
-from training.evaluate import Protocol, evaluate, main, split_windows
+from training.evaluate import Protocol, evaluate, main, met_elsewhere, split_windows
 from training.features import FEATURES, note_table
 from training.report import CEILING, FLOOR, MARKOV, _held_to, text
 
@@ -56,6 +56,26 @@ def test_the_report_says_what_was_measured_on_what_and_how(report, corpus):
     wanted = {"version": 2, "split": "test", "generated": 20, "windows": 12, "seeds": 2, "trees": 5}
     assert wanted.items() <= report["protocol"].items()
     assert json.loads(json.dumps(report)) == report
+
+
+def test_what_a_model_met_in_other_data_is_left_out_and_looked_for(corpus, data, tmp_path, capsys):
+    folder = save_corpus(tmp_path / "elsewhere", [0] * 12 + [2] * 4)
+    other = Corpus.load(folder)
+    assert met_elsewhere(corpus, [other]) == {10, 11}
+    assert met_elsewhere(corpus, []) == set()
+    thief = Entrant("thief", lambda count, seed: split_windows(other, "train", count, seed), {})
+    kept = split_windows(corpus, "test", None, 0, {10, 11})
+    assert len(kept) == len([piece for piece, _ in corpus.windows("test") if piece not in {10, 11}])
+    report = evaluate(corpus, [thief], QUICK, [other])
+    assert report["protocol"]["also_learnt_from"] == ["songs"]
+    assert report["protocol"]["test_pieces_left_out"] == 2
+    assert mean(report, "thief", "copied") == 1.0
+    assert mean(report, "thief", "nearest") == pytest.approx(1.0, abs=1e-4)
+    assert "2 pieces of the split left out" in text(report, "thief")
+    path = write_tiny(tmp_path)
+    few = ["--generated", "20", "--windows", "12", "--seeds", "1", "--trees", "5", "--epochs", "1"]
+    assert main([str(path), str(data), *few, "--also-learnt-from", str(folder)]) == 0
+    assert "2 pieces of the split left out" in capsys.readouterr().out
 
 
 def test_the_report_holds_each_feature_beside_the_real_one(report):
