@@ -1,9 +1,9 @@
 """Measure the pieces of many seeds of a model and write its atlas, which moods choose from.
 
-``python -m export.build_atlas open`` writes ``open.atlas.json`` beside the model's weights, of seeds 0 to
-4095. With ``--quality FILE.npy`` each seed also gets what the model's judge thinks of its piece: an array of
-one number for each seed from 0 on, higher is better, which whoever trained the judge makes. Without it,
-quality is unknown.
+``python -m export.build_atlas open`` writes ``open.atlas.json`` beside the model's weights, of the seeds from
+0 that :mod:`training.judge` judges. With ``--quality FILE.npy`` each seed also gets what the model's judge
+thinks of its piece: an array of one number for each seed from 0 on, higher is better, which whoever trained
+the judge makes. Without it, quality is unknown.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from pianogan_bgm.composer import Composes
 from pianogan_bgm.files import write_atomically
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.models import find_model
+from training.judge import SEEDS
 
-SEEDS = 4352
-"""Of which well over 4,096 stay when sparse ones are left out."""
 FEWEST_NOTES = 60
 """Pieces with fewer are left out: no mood is well served by near silence."""
 
@@ -69,8 +68,9 @@ def main(argv: list[str] | None = None) -> int:
         except (ValueError, OSError) as error:
             parser.error(str(error))
     target = Path(find_model(options.model).where).with_suffix(".atlas.json")
-    atlas = build(Generator(options.model), range(options.seeds), quality)
-    write_atomically(target, to_json(atlas, Path(options.model).stem).encode("utf-8"))
+    generator = Generator(options.model)
+    atlas = build(generator, range(options.seeds), quality)
+    write_atomically(target, to_json(atlas, generator.card.name).encode("utf-8"))
     print(f"{target}: {len(atlas.rows)} of {options.seeds} seeds, {target.stat().st_size / 1000:.0f} kB")
     return 0
 

@@ -139,9 +139,12 @@ def read_layer(archive: Path, layer: int) -> list[Sample]:
     with tarfile.open(archive) as tar:
         for key in KEYS:
             name = f"package/audio/{NAMES[key % 12]}{key // 12 - 1}v{layer}.ogg"
-            file = tar.extractfile(name)
+            try:
+                file = tar.extractfile(name)
+            except KeyError:
+                file = None
             if file is None:
-                raise SystemExit(f"{archive} holds no {name}")
+                raise SystemExit(f"{archive} holds no recording {name}")
             raw, rate = soundfile.read(io.BytesIO(file.read()))
             if rate != SOURCE_RATE:
                 raise SystemExit(f"{name} has {rate} Hz; expected {SOURCE_RATE}")

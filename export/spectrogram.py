@@ -16,6 +16,8 @@ LOWEST: Final = 27.5
 """Hz, the lowest A of the piano."""
 OCTAVES: Final = 9
 RANGE_DB: Final = 84.0
+SILENCE: Final = 1e-12
+"""Least power that is told apart; what is brightest lies RANGE_DB above it at least."""
 COLOURS: Final = 32
 """Few, so that the files stay small."""
 INKS: Final = ((0.0, (8, 10, 28)), (0.35, (58, 28, 110)), (0.65, (200, 60, 90)), (1.0, (255, 240, 170)))
@@ -24,7 +26,7 @@ MARGIN: Final = 34
 
 
 def spectrogram(sound: Block, rate: int, size: tuple[int, int] = (720, 216)) -> Image.Image:
-    """Picture of ``sound``, float (frames, channels), both sides together; the loudest is brightest.
+    """Picture of ``sound``, float (frames, channels), both sides together: the loudest bright, silence dark.
 
     ``size``: of the whole, in pixels. A line stands at each A; seconds are written below.
     """
@@ -40,15 +42,15 @@ def spectrogram(sound: Block, rate: int, size: tuple[int, int] = (720, 216)) -> 
 
 
 def _levels(sound: Block, rate: int, width: int, height: int) -> npt.NDArray[np.float64]:
-    """Levels in dB below the loudest, (height, width), low pitches first."""
+    """Levels in dB below the loudest, (height, width), low pitches first; silence is below all there is."""
     mono = np.pad(sound.mean(axis=1, dtype=np.float64), WINDOW // 2)
     starts = np.linspace(0, max(0, len(mono) - WINDOW), width).astype(np.int64)
     window = np.hanning(WINDOW)
     power = np.array([np.abs(np.fft.rfft(mono[at : at + WINDOW] * window, 2 * WINDOW)) ** 2 for at in starts])
     edges = LOWEST * 2.0 ** (OCTAVES * np.arange(height + 1) / height) * 2 * WINDOW / rate
     rows = [_band(power, low, high) for low, high in pairwise(edges.tolist())]
-    level = 10.0 * np.log10(np.maximum(rows, 1e-12))
-    return np.asarray(level - level.max())
+    level = 10.0 * np.log10(np.maximum(rows, SILENCE))
+    return np.asarray(level - max(level.max(), 10.0 * np.log10(SILENCE) + RANGE_DB))
 
 
 def _band(power: npt.NDArray[np.float64], low: float, high: float) -> npt.NDArray[np.float64]:

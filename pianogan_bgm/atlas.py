@@ -21,7 +21,7 @@ from typing import Any, Final
 from pianogan_bgm.arrange import split_voices
 from pianogan_bgm.errors import ModelDamaged
 from pianogan_bgm.harmony import estimate_key
-from pianogan_bgm.latents import fresh_seed
+from pianogan_bgm.latents import SEED_LIMIT, fresh_seed
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.scenes import MOODS
@@ -31,6 +31,8 @@ SHARE: Final = 0.12
 """Share of the atlas that suits a mood."""
 ATLAS_VERSION: Final = 2
 """Version 1 had no quality; it is still read."""
+MAX_BYTES: Final = 1 << 24
+"""Of a file; 4,000 seeds have 0.3 MB."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,11 @@ def from_json(text: str, where: str = "atlas") -> Atlas:
     try:
         table: Any = json.loads(text)
         version = table["version"]
-        if version not in (1, ATLAS_VERSION) or tuple(table["features"]) != FEATURES:
+        if (
+            type(version) is not int
+            or version not in (1, ATLAS_VERSION)
+            or tuple(table["features"]) != FEATURES
+        ):
             raise ValueError(f"version {version} with features {table['features']}")
         numbers = len(FEATURES) + (1 if version == 1 else 2)
         if any(len(row) != numbers for row in table["rows"]):
@@ -203,8 +209,16 @@ def from_json(text: str, where: str = "atlas") -> Atlas:
 def _atlas(table: Sequence[Sequence[Any]]) -> Atlas:
     """The atlas of rows as the file has them."""
     end = 1 + len(FEATURES)
-    rows = tuple((int(row[0]), tuple(map(float, row[1:end]))) for row in table)
-    quality = tuple(float(value) for row in table for value in row[end:] if value is not None)
+    seeds = [row[0] for row in table]
+    if not all(type(seed) is int and 0 <= seed < SEED_LIMIT for seed in seeds):
+        raise ValueError("every seed must be a whole number from 0 to 2**64 - 1")
+    if len(set(seeds)) != len(seeds):
+        raise ValueError("a seed stands twice")
+    judged = [value for row in table for value in row[end:] if value is not None]
+    if not all(type(value) in (int, float) for value in (*judged, *(v for row in table for v in row[1:end]))):
+        raise ValueError("features and quality must be numbers")
+    rows = tuple((row[0], tuple(map(float, row[1:end]))) for row in table)
+    quality = tuple(map(float, judged))
     if not all(map(isfinite, (*quality, *(value for _, features in rows for value in features)))):
         raise ValueError("every number must be finite")
     return Atlas(rows, quality)
@@ -222,7 +236,11 @@ def load_atlas(model: str | os.PathLike[str]) -> Atlas:
     path = place.with_suffix(".atlas.json")
     if not path.is_file():
         return Atlas(())
-    return from_json(path.read_text(encoding="utf-8", errors="replace"), str(path))
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ModelDamaged(f"{path}: an atlas has at most {MAX_BYTES} bytes; got more")
+    return from_json(data.decode("utf-8", "replace"), str(path))
 
 
 def fresh_seeds(atlas: Atlas, count: int) -> list[int]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, get_args
@@ -24,6 +23,7 @@ from pianogan_bgm.json_rules import (
     Rule,
     is_text,
     matching,
+    real,
     short,
     without_twins,
     wrong_key,
@@ -127,8 +127,7 @@ class ModelCard:
 _PAIR: Final = "Card and weights must come from one export or one installation; repeat it"
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+_A_METRIC: Final = real(-1e12, 1e12)
 
 
 def _texts(value: Any) -> bool:
@@ -136,7 +135,12 @@ def _texts(value: Any) -> bool:
 
 
 def _metrics(value: Any) -> bool:
-    return isinstance(value, dict) and all(is_text(key) and _number(v) for key, v in value.items())
+    return isinstance(value, dict) and all(is_text(key) and _A_METRIC[1](v) for key, v in value.items())
+
+
+def _this_roll(value: Any) -> bool:
+    exact = isinstance(value, list | tuple) and all(type(number) is int for number in value)
+    return exact and tuple(value) == _ROLL
 
 
 _ROLL: Final = (ROLL.lowest, ROLL.pitches, ROLL.steps)
@@ -145,13 +149,10 @@ _RULES: Final[Mapping[str, Rule]] = {
     "version": A_TEXT,
     "summary": A_TEXT,
     "convention": (f"one of {get_args(Convention)}", lambda value: value in get_args(Convention)),
-    "roll": (str(list(_ROLL)), lambda value: isinstance(value, list | tuple) and tuple(value) == _ROLL),
+    "roll": (str(list(_ROLL)), _this_roll),
     "latent": (str(LATENT_SIZE), lambda value: type(value) is int and value == LATENT_SIZE),
     "has_velocity": A_TRUTH,
-    "tempo": (
-        f"{TEMPO_RANGE[0]:g} to {TEMPO_RANGE[1]:g}",
-        lambda value: _number(value) and TEMPO_RANGE[0] <= value <= TEMPO_RANGE[1],
-    ),
+    "tempo": real(*TEMPO_RANGE),
     "training_data": A_TEXT,
     "data_licence": A_TEXT,
     "output_licence": A_TEXT,
@@ -161,7 +162,7 @@ _RULES: Final[Mapping[str, Rule]] = {
     "config": AN_OBJECT,
     "data_sha256": matching(f"{A_HASH[0]} or empty", r"([0-9a-f]{64})?"),
     "protocol": A_TEXT,
-    "metrics": ("an object of finite numbers", _metrics),
+    "metrics": (f"an object, each value {_A_METRIC[0]}", _metrics),
     "weights_sha256": A_HASH,
     "weights_bytes": (
         f"1 to {MAX_WEIGHTS_BYTES}",

@@ -9,6 +9,7 @@ function does the work and gives the exit status; heavy modules are imported ins
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Collection
@@ -36,6 +37,10 @@ class Command:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line on ``argv`` (``sys.argv`` without it) and return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # a terminal without a letter of some file's name shows its number; the work is done all the same
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
     options = build_parser().parse_args(argv)
     try:
         status: int = options.run(options)
@@ -68,13 +73,20 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def beats(text: str) -> Fraction:
-    """Option value: a fraction of a beat such as ``0.25`` or ``1/3``."""
+    """Option value: beats such as ``0.25`` or ``1/3``, 1/64 to 64."""
+    from pianogan_bgm.json_rules import short
+    from pianogan_bgm.piece import RESOLUTION_RANGE
+
+    low, high = RESOLUTION_RANGE
     try:
-        value = Fraction(text)
+        # a fraction of 1e999999999 would take hours to make
+        value = Fraction(text) if len(text) <= 20 and "e" not in text.lower() else Fraction(0)
     except (ValueError, ZeroDivisionError):
         value = Fraction(0)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"expected beats above 0, such as 0.25 or 1/3; got {text!r}")
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(
+            f"expected beats, {low} to {high}, such as 0.25 or 1/3; got {short(text)}"
+        )
     return value
 
 

@@ -2,8 +2,8 @@
 
 ``NAME.mid`` becomes ``NAME_PART_N.png``: one picture for every instrument and every ``length`` columns, N
 counting from 0 whether or not the silent ones are written. ``NAME_PART_0.png``, ``NAME_PART_1.png`` ...
-join again to ``NAME_PART.mid``. What cannot be read is named on stderr and left out; what cannot be written
-ends the run.
+join again to ``NAME_PART.mid``, each in its place of the piece; a picture on its own begins at once. What
+cannot be read is named on stderr and left out; what cannot be written ends the run.
 """
 
 from __future__ import annotations
@@ -42,11 +42,15 @@ Counts: TypeAlias = Counter[str]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """``sources`` that become files in ``folder`` whose names begin with ``stem``."""
+    """``sources`` that become files in ``folder`` whose names begin with ``stem``.
+
+    ``alone``: the one source is no part of anything longer.
+    """
 
     sources: tuple[Path, ...]
     folder: Path
     stem: str
+    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +127,9 @@ def img2midi(
     """Pictures, and those in folders, to MIDI files in ``output`` (beside each source where None).
 
     ``output`` may name the MIDI file where only one comes out. ``tempo``: beats a minute, else the
-    picture's own, else 120. ``separate``: numbered pictures do not join. Prints a summary; returns 0, or 1
-    when a picture could not be read. Raises :class:`OSError` when a file cannot be written.
+    picture's own, else 120. ``separate``: every picture is on its own, numbered ones too; so is one that is
+    named alone. Prints a summary; returns 0, or 1 when a picture could not be read. Raises :class:`OSError`
+    when a file cannot be written.
     """
     names_file = output is not None and output.suffix.lower() in MIDI_ENDINGS and not output.is_dir()
     folder = output.parent if names_file and output is not None else output
@@ -132,7 +137,8 @@ def img2midi(
     if tempo is not None and not low <= tempo <= high:
         raise InvalidNote(f"tempo must be {low:g} to {high:g} beats a minute; got {tempo:g}")
     found = _find(sources, PICTURE_ENDINGS, folder)
-    jobs = _alone(found) if separate or len(found) == 1 else _joined(found)
+    one_file = len(found) == 1 and not sources[0].is_dir()
+    jobs = _alone(found) if separate or one_file else _joined(found)
     if names_file and output is not None:
         if len(jobs) != 1:
             raise InvalidRoll(f"-o {output} is one file, but {len(jobs)} would be written; give a folder")
@@ -140,7 +146,7 @@ def img2midi(
     ending = output.suffix if names_file and output is not None else ".mid"
 
     def work(job: Job) -> Result:
-        slab = join(_placed(job.sources))
+        slab = join(_placed(job))
         return Result([(job.stem + ending, _midi(slab, job.stem, tempo))])
 
     return _run(jobs, work, "MIDI files")
@@ -163,12 +169,12 @@ def _midi(slab: Slab, title: str, tempo: float | None) -> bytes:
     return piece_to_midi(piece, title=title, resolution=slab.resolution)
 
 
-def _placed(sources: Sequence[Path]) -> list[Slab]:
-    """The slabs in ``sources``; one that does not say where it begins stands where its number puts it."""
-    slabs_read = [read_png(path) for path in sources]
-    if len(sources) == 1:
+def _placed(job: Job) -> list[Slab]:
+    """The slabs of ``job``; one that does not say where it begins stands where its number puts it."""
+    slabs_read = [read_png(path) for path in job.sources]
+    if job.alone:
         return [replace(slabs_read[0], start=0)]
-    numbers = [_number(path) for path in sources]
+    numbers = [_number(path) for path in job.sources]
     return [
         slab if slab.start is not None else replace(slab, start=(number - numbers[0]) * slab.spec.steps)
         for slab, number in zip(slabs_read, numbers, strict=True)
@@ -223,7 +229,7 @@ def _find(sources: Sequence[Path], endings: tuple[str, ...], output: Path | None
 def _alone(found: Iterable[tuple[Path, Path]]) -> list[Job]:
     """A job for each file, named after it; where that name is taken, after all of its file name."""
     taken: set[tuple[Path, str]] = set()
-    return [Job((path,), folder, _free(path, path.stem, folder, taken)) for path, folder in found]
+    return [Job((path,), folder, _free(path, path.stem, folder, taken), alone=True) for path, folder in found]
 
 
 def _joined(found: Iterable[tuple[Path, Path]]) -> list[Job]:
@@ -235,7 +241,7 @@ def _joined(found: Iterable[tuple[Path, Path]]) -> list[Job]:
         groups.setdefault((folder, path.parent, name, match is None), []).append(path)
     taken: set[tuple[Path, str]] = set()
     return [
-        Job(tuple(sorted(paths, key=_number)), folder, _free(paths[0], name, folder, taken))
+        Job(tuple(sorted(paths, key=_number)), folder, _free(paths[0], name, folder, taken), alone=False)
         for (folder, _, name, _), paths in groups.items()
     ]
 

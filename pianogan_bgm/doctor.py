@@ -37,6 +37,7 @@ NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "soundfile": ("soundfile",),
     "PIL": ("Pillow",),
     "tqdm": ("tqdm",),
+    "joblib": ("joblib",),
     "pygame": ("pygame", "pygame-ce"),
 }
 """Modules that the package needs, and the distributions that may provide each."""

@@ -64,7 +64,11 @@ class PlaylistError(PianoganError, RuntimeError):
 
 
 def one_line(error: BaseException) -> str:
-    """What went wrong without line breaks, for a terminal; a file system error names its file first."""
+    """What went wrong without line breaks, for a terminal; a file system error names its file first.
+
+    Of two, as of a file that could not be renamed, it names the second: where it was to be.
+    """
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+        name = error.filename if error.filename2 is None else error.filename2
+        return f"{name}: {error.strerror}"
     return " ".join(str(error).split()) or type(error).__name__

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,6 +18,28 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     write_together({path: data})
 
 
+@contextmanager
+def appearing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A path beside ``path`` to write to; where the block ends without an error it takes the place of that.
+
+    The folder is made where missing. What goes wrong, as for :func:`write_atomically`, leaves nothing of it.
+    """
+    target = Path(path)
+    if target.exists() and not target.is_file():
+        raise FileExistsError(f"{target} exists and is not a regular file")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{uuid4().hex}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    except OSError as error:
+        if error.filename is not None and str(error.filename) == str(temporary):
+            error.filename = str(target)  # the name that its caller knows
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_together(contents: Mapping[str | os.PathLike[str], bytes]) -> None:
     """Put files that belong together at their paths, in the order given; folders are made where missing.
 
@@ -25,17 +48,8 @@ def write_together(contents: Mapping[str | os.PathLike[str], bytes]) -> None:
     system renames two files at once, so between two renames a reader, or a process that was killed just
     there, may find files of both times: one of them has to tell, as a model's card does by its SHA-256.
     """
-    targets = {Path(path): data for path, data in contents.items()}
-    temporaries = {target: target.with_name(f".{uuid4().hex}.tmp") for target in targets}
-    for target in targets:
-        if target.exists() and not target.is_file():
-            raise FileExistsError(f"{target} exists and is not a regular file")
-    try:
-        for target, data in targets.items():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporaries[target].write_bytes(data)
-        for target, temporary in temporaries.items():
-            os.replace(temporary, target)
-    finally:
-        for temporary in temporaries.values():
-            temporary.unlink(missing_ok=True)
+    with ExitStack() as stack:
+        # left in the opposite order
+        places = {path: stack.enter_context(appearing(path)) for path in reversed([*contents])}
+        for path, data in contents.items():
+            places[path].write_bytes(data)

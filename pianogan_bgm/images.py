@@ -25,7 +25,7 @@ from PIL import Image, PngImagePlugin
 from pianogan_bgm.errors import InvalidRoll
 from pianogan_bgm.files import write_atomically
 from pianogan_bgm.notes import MAX_STEPS, STEPS_PER_BEAT, Note
-from pianogan_bgm.piece import Piece
+from pianogan_bgm.piece import RESOLUTION_RANGE, Piece
 from pianogan_bgm.roll import ROLL, Cells, Roll, RollSpec, decode_cells, encode_cells, from_cells
 
 FORMAT: Final = 1
@@ -155,7 +155,9 @@ def _understood(text: str) -> dict[str, Any]:
             and all(isinstance(said[key], int) for key in ("lowest", "pitches"))
             and (start is None or (isinstance(start, int) and 0 <= start <= MAX_STEPS))
             and re.fullmatch(r"[1-9]\d{0,5}(/[1-9]\d{0,5})?", said["resolution"]) is not None
+            and RESOLUTION_RANGE[0] <= Fraction(said["resolution"]) <= RESOLUTION_RANGE[1]
             and isinstance(said["facts"], dict)
+            and not any(isinstance(said["facts"].get(key), bool) for key in ("tempo", "seed"))
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidRoll(f"its {KEY} text cannot be read ({error!r})") from error

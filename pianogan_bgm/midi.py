@@ -1,7 +1,8 @@
 """Notes to Standard MIDI Files and back; ticks live here and in :mod:`pianogan_bgm.midi_reading` alone.
 
-Writing (:func:`piece_to_midi`, :func:`write_midi`) is deterministic and lossless: what is written is read
-back. Reading (:func:`read_midi`, :func:`parse_midi`) gives a :class:`pianogan_bgm.score.Score`.
+Writing (:func:`piece_to_midi`, :func:`write_midi`) is deterministic, and lossless for notes: they are read
+back as they were, with length, tempo, metre and licence; seed and model are there for people. Reading
+(:func:`read_midi`, :func:`parse_midi`) gives a :class:`pianogan_bgm.score.Score`.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from pianogan_bgm.errors import InvalidMidi, InvalidNote
 from pianogan_bgm.files import write_atomically
 from pianogan_bgm.midi_reading import LONGEST_PAUSE, MAX_BYTES, score_of
 from pianogan_bgm.notes import MAX_STEPS, STEPS_PER_BEAT, untangle
-from pianogan_bgm.piece import Piece
+from pianogan_bgm.piece import RESOLUTION_RANGE, Piece
 from pianogan_bgm.score import Score
 
 RESOLUTION: Final = Fraction(1, STEPS_PER_BEAT)
-FINEST: Final = 64
+_TEMPOS: Final = (60e6 / 0xFFFFFF, 60e6)
+"""Beats a minute that a file can say: it has three bytes for the microseconds of a beat."""
+FINEST: Final = RESOLUTION_RANGE[0].denominator
 """Largest denominator of a resolution: with it, a step is a whole number of ticks in any file."""
 TICKS_PER_BEAT: Final = 480
 SUSTAIN: Final = 64
@@ -79,17 +82,17 @@ def piece_to_midi(
 
 
 def _headings(piece: Piece, title: str | None) -> Iterator[Any]:
-    yield mido.MetaMessage("track_name", name=_text(title or piece.model or "piano"))
+    yield mido.MetaMessage("track_name", name=encodable(title or piece.model or "piano"))
     if piece.licence is not None:
-        yield mido.MetaMessage("copyright", text=_text(piece.licence))
+        yield mido.MetaMessage("copyright", text=encodable(piece.licence))
     for name, value in (("model", piece.model), ("seed", piece.seed)):
         if value is not None:
-            yield mido.MetaMessage("text", text=_text(f"{name}: {value}"))
+            yield mido.MetaMessage("text", text=encodable(f"{name}: {value}"))
     yield mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(piece.tempo))
     yield mido.MetaMessage("time_signature", numerator=piece.beats_per_bar, denominator=4)
 
 
-def _text(text: str) -> str:
+def encodable(text: str) -> str:
     """``text`` without the halves of characters that a file name may hold and UTF-8 may not."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
@@ -113,7 +116,7 @@ def _marked(piece: Piece, markers: Sequence[tuple[int, str]]) -> Iterator[tuple[
     for step, text in markers:
         if not 0 <= step <= piece.steps:
             raise InvalidNote(f"marker {text!r} at step {step} is not within {piece.steps} steps")
-        yield step, 2, mido.MetaMessage("marker", text=_text(text))
+        yield step, 2, mido.MetaMessage("marker", text=encodable(text))
 
 
 def _paced(piece: Piece, tempos: Sequence[tuple[int, float]]) -> Iterator[tuple[int, int, Any]]:
@@ -121,6 +124,9 @@ def _paced(piece: Piece, tempos: Sequence[tuple[int, float]]) -> Iterator[tuple[
     for step, tempo in tempos:
         if not 0 <= step <= piece.steps:
             raise InvalidNote(f"tempo {tempo!r} at step {step} is not within {piece.steps} steps")
+        if not _TEMPOS[0] <= tempo <= _TEMPOS[1]:
+            limits = f"{_TEMPOS[0]:.4g} to {_TEMPOS[1]:.0f}"
+            raise InvalidNote(f"a file can say {limits} beats a minute; got {tempo!r} at step {step}")
         yield step, -1, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(tempo))
 
 
@@ -147,7 +153,7 @@ def parse_midi(data: bytes, resolution: Fraction | float = RESOLUTION, *, name: 
 
 
 def grid_of(resolution: Fraction | float) -> Fraction:
-    """``resolution`` in beats as an exact fraction, its denominator ``FINEST`` at most.
+    """``resolution`` in beats as an exact fraction, 1/64 to 64, its denominator ``FINEST`` at most.
 
     Floats count as the fraction within 0.0001 of them. Raises :class:`InvalidNote` where there is none.
     """
@@ -156,8 +162,7 @@ def grid_of(resolution: Fraction | float) -> Fraction:
     except (OverflowError, ValueError):
         given = Fraction(0)
     exact = given.limit_denominator(FINEST)
-    if exact <= 0 or abs(exact - given) > Fraction(1, 10_000):
-        raise InvalidNote(
-            f"resolution must be beats such as 1/4 or 1/3, 1/{FINEST} or more; got {resolution}"
-        )
+    low, high = RESOLUTION_RANGE
+    if not low <= exact <= high or abs(exact - given) > Fraction(1, 10_000):
+        raise InvalidNote(f"resolution must be beats such as 1/4 or 1/3, {low} to {high}; got {resolution}")
     return exact

@@ -6,6 +6,8 @@
   *hanging* and ends with the last release of its key after it, or else with its track.
 - Every note lasts at least one step. Notes that meet on one key and step melt into one (*merged*).
 - Pedals and other controllers are ignored: a note lasts as long as its key.
+- Of several tempos or metres at one step the last in the file counts. The first copyright is the licence.
+- Key signatures are ignored, those that no key has too.
 - Files are bounded in bytes and in length, so refusing one takes seconds at most, however it is built.
 """
 
@@ -41,6 +43,8 @@ LONGEST_PAUSE: Final = 0x0FFFFFFF
 """Ticks between two events: four bytes of seven bits."""
 _LONGEST_NUMBER: Final = 8192
 _MAX_TRACKS: Final = 0x7FFF
+_KEY_SIGNATURE: Final = re.compile(rb"\xff\x59\x02..", re.DOTALL)
+_C_MAJOR: Final = b"\xff\x59\x02\x00\x00"
 _Event: TypeAlias = tuple[int, Any]
 """The tick at which it happens, and mido's message."""
 
@@ -117,7 +121,7 @@ def score_of(data: bytes, resolution: Fraction) -> Score:
     Raises :class:`InvalidMidi` for what it finds wrong itself, and whatever mido happens to raise on
     damaged bytes.
     """
-    file = mido.MidiFile(file=io.BytesIO(_only_tracks(data)))
+    file = _parsed(_only_tracks(data))
     clock = _Clock(*(file.ticks_per_beat * resolution).as_integer_ratio())
     tracks = [list(_events(track)) for track in file.tracks]
     everything = [event for events in tracks for event in events]
@@ -140,7 +144,15 @@ def score_of(data: bytes, resolution: Fraction) -> Score:
         tempos=_tempos(everything, clock),
         meters=_meters(everything, clock),
         report=_report(strokes, parts, hanging, clock),
+        licence=_licence(everything),
     )
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return mido.MidiFile(file=io.BytesIO(data))
+    except mido.KeySignatureError:  # mido knows 15 majors and minors and refuses the rest; nothing here asks
+        return mido.MidiFile(file=io.BytesIO(_KEY_SIGNATURE.sub(_C_MAJOR, data)))
 
 
 def _events(track: Iterable[Any]) -> Iterator[_Event]:
@@ -190,15 +202,22 @@ def _parts(track: int, name: str, strokes: Iterable[_Stroke], clock: _Clock) -> 
 
 
 def _name(events: Iterable[_Event]) -> str:
-    """The track's name; files say nowhere how text is encoded, most are UTF-8 or Latin-1."""
-    for _, message in events:
-        if message.type == "track_name" and message.name.strip("\0 "):
-            raw = message.name.strip("\0 ").encode("latin-1")
-            try:
-                return str(raw.decode("utf-8"))
-            except UnicodeDecodeError:
-                return str(raw.decode("latin-1"))
-    return ""
+    """The track's name."""
+    return next((name for _, m in events if m.type == "track_name" and (name := _text(m.name))), "")
+
+
+def _licence(events: Iterable[_Event]) -> str | None:
+    """The first copyright that says something."""
+    return next((text for _, m in events if m.type == "copyright" and (text := _text(m.text))), None)
+
+
+def _text(text: str) -> str:
+    """What mido read as Latin-1; files say nowhere how text is encoded, most are UTF-8 or Latin-1."""
+    raw = text.strip("\0 ").encode("latin-1")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _length(tracks: Iterable[Sequence[_Event]], parts: Iterable[Part], clock: _Clock) -> int:
@@ -208,23 +227,20 @@ def _length(tracks: Iterable[Sequence[_Event]], parts: Iterable[Part], clock: _C
 
 def _tempos(events: Iterable[_Event], clock: _Clock) -> tuple[tuple[int, float], ...]:
     """Beats a minute by step; a tempo of 0 microseconds a beat cannot be played and counts as absent."""
-    found = sorted(
-        (tick, 60e6 / message.tempo)
-        for tick, message in events
-        if message.type == "set_tempo" and message.tempo > 0
-    )
-    by_step = {0: DEFAULT_TEMPO} | {clock.step(tick): tempo for tick, tempo in found}
+    found = [event for event in events if event[1].type == "set_tempo" and event[1].tempo > 0]
+    by_step = {0: DEFAULT_TEMPO} | {clock.step(tick): 60e6 / m.tempo for tick, m in _in_order(found)}
     return tuple(sorted(by_step.items()))
 
 
 def _meters(events: Iterable[_Event], clock: _Clock) -> tuple[tuple[int, int, int], ...]:
-    found = sorted(
-        (tick, message.numerator, message.denominator)
-        for tick, message in events
-        if message.type == "time_signature" and message.numerator > 0
-    )
-    by_step = {0: (4, 4)} | {clock.step(tick): meter for tick, *meter in found}
+    found = [event for event in events if event[1].type == "time_signature" and event[1].numerator > 0]
+    by_step = {0: (4, 4)} | {clock.step(tick): (m.numerator, m.denominator) for tick, m in _in_order(found)}
     return tuple((step, upper, lower) for step, (upper, lower) in sorted(by_step.items()))
+
+
+def _in_order(events: Iterable[_Event]) -> list[_Event]:
+    """By time; what comes at one tick as it comes in the file."""
+    return sorted(events, key=lambda event: event[0])
 
 
 def _report(strokes: Sequence[_Stroke], parts: Iterable[Part], hanging: int, clock: _Clock) -> Report:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Final
 
 from pianogan_bgm.errors import InvalidNote
+from pianogan_bgm.json_rules import short
 from pianogan_bgm.notes import STEPS_PER_BEAT, Note
 from pianogan_bgm.roll import ROLL, Roll, RollSpec, encode
 
 DEFAULT_TEMPO: Final = 120.0
 TEMPO_RANGE: Final = (20.0, 400.0)
 MAX_BEATS_PER_BAR: Final = 64
+RESOLUTION_RANGE: Final = (Fraction(1, 64), Fraction(64))
+"""Beats a step of a file may have; a piece in memory has sixteenths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,11 @@ class Piece:
     licence: str | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.notes, tuple) or not all(isinstance(note, Note) for note in self.notes):
+            raise InvalidNote(f"the notes of a piece must be a tuple of Note; got {short(self.notes)}")
+        for name, value in (("steps", self.steps), ("beats_per_bar", self.beats_per_bar)):
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise InvalidNote(f"{name} must be a whole number; got {value!r}")
         if list(self.notes) != sorted(self.notes):
             raise InvalidNote("the notes of a piece must be sorted by start and pitch")
         if self.steps < 1 or not 1 <= self.beats_per_bar <= MAX_BEATS_PER_BAR:
@@ -47,7 +56,8 @@ class Piece:
         if late := [note for note in self.notes if note.end > self.steps]:
             raise InvalidNote(f"{late[0]} ends after the piece's {self.steps} steps")
         low, high = TEMPO_RANGE
-        if not low <= self.tempo <= high:
+        number = isinstance(self.tempo, int | float) and not isinstance(self.tempo, bool)
+        if not number or not low <= self.tempo <= high:
             raise InvalidNote(f"tempo must be {low:g} to {high:g} beats a minute; got {self.tempo!r}")
 
     @property

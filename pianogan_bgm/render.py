@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from pianogan_bgm.bus import finish, to_format
 from pianogan_bgm.endings import with_ending
 from pianogan_bgm.errors import SoundError
 from pianogan_bgm.expression import EXPRESSIVE, ONE_SHOT, Expression
-from pianogan_bgm.instruments import CREDITS, Block, Instrument, Tone, load, mix
-from pianogan_bgm.midi import read_midi
+from pianogan_bgm.files import appearing
+from pianogan_bgm.instruments import CREDITS, RATES, Block, Instrument, Tone, load, mix
+from pianogan_bgm.midi import encodable, read_midi
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.room import SMALL_ROOM, Reverb, Room, reverb
 
@@ -103,28 +104,63 @@ def write_audio(
 ) -> int:
     """Write PCM to a .wav, .flac (both 16-bit) or .ogg (Vorbis) file; returns the frames written.
 
-    ``sound``: float32 (frames, 2) in -1 to 1, or blocks of it as they come. ``title``, ``licence`` and
-    ``comment`` (credits, say) become tags of the file. The file appears whole or not at all. Raises
-    :class:`SoundError` for another ending or a file that cannot be written.
+    ``sound``: float32 (frames, 2) in -1 to 1, or blocks of it as they come. ``title``, ``licence`` (the
+    copyright in a .wav, which has no place for licences) and ``comment`` (credits, say) become its tags.
+    The file appears whole or not at all. Raises :class:`SoundError` for another ending or a rate that the
+    format does not know, :class:`OSError` for a file that cannot be written.
     """
     import soundfile
 
     target = Path(path)
-    subtype = SUBTYPES.get(target.suffix.lower())
-    if subtype is None:
+    kind = target.suffix.lower()
+    if kind not in SUBTYPES:
         raise SoundError(f"{target.name} should end in one of {', '.join(SUBTYPES)}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{uuid4().hex}{target.suffix.lower()}")
-    try:
-        with soundfile.SoundFile(temporary, "w", rate, 2, subtype=subtype) as file:
-            _tag(file, title=title, license=licence, comment=comment)
-            frames = sum(_write(file, block) for block in _blocks(sound))
-        os.replace(temporary, target)
-    except soundfile.LibsndfileError as error:
-        raise SoundError(f"{target} cannot be written at {rate} Hz: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    if not RATES[0] <= rate <= RATES[1]:  # libsndfile's Vorbis crashes on some others
+        raise SoundError(f"the sample rate must be {RATES[0]} to {RATES[1]} Hz; got {rate!r}")
+    with appearing(target) as temporary, _Output(temporary, "w+") as output:
+        try:
+            with _opened(output, rate, kind, target) as file:
+                place = "copyright" if kind == ".wav" else "license"
+                _tag(file, title=title, comment=comment, **{place: licence})
+                frames = sum(_write(file, block) for block in _blocks(sound))
+        except Exception as error:  # libsndfile and its wrapper fail in many ways where the disk is full
+            output.check(target)
+            if isinstance(error, soundfile.LibsndfileError):
+                raise SoundError(f"{target} cannot be written: {error.error_string}") from error
+            raise
+        output.check(target)
     return frames
+
+
+class _Output(io.FileIO):
+    """A file that remembers why it could not be written: no exception finds its way through libsndfile."""
+
+    failure: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of ``data``, or as much as goes; returns how many bytes."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.failure = error
+        return len(data) - len(rest)
+
+    def check(self, target: Path) -> None:
+        """Raise what went wrong, with the name of ``target``."""
+        if self.failure is not None:
+            raise OSError(self.failure.errno, self.failure.strerror, str(target)) from self.failure
+
+
+def _opened(output: _Output, rate: int, kind: str, target: Path) -> Any:
+    """A file of libsndfile's. Raises :class:`SoundError` for a rate that its format does not know."""
+    import soundfile
+
+    try:
+        return soundfile.SoundFile(output, "w", rate, 2, subtype=SUBTYPES[kind], format=kind[1:].upper())
+    except soundfile.LibsndfileError as error:
+        raise SoundError(f"{target} cannot be written at {rate} Hz: {error.error_string}") from error
 
 
 def _tag(file: Any, **tags: str | None) -> None:
@@ -132,7 +168,7 @@ def _tag(file: Any, **tags: str | None) -> None:
 
     for name, text in {"software": f"pianogan-bgm {__version__}", **tags}.items():
         if text:
-            setattr(file, name, text)
+            setattr(file, name, encodable(text))
 
 
 def _blocks(sound: Block | Iterable[Block]) -> Iterator[Block]:
@@ -158,7 +194,8 @@ def render_file(
 ) -> float:
     """A MIDI file to an audio file, tagged with its name; returns its seconds.
 
-    ``ending``: slow down and close on a cadence. Raises :class:`SoundError`, and
+    Its copyright becomes the licence of the sound; tempo changes are played as one mean tempo. ``ending``:
+    slow down and close on a cadence. Raises :class:`SoundError`, and
     :class:`~pianogan_bgm.errors.InvalidMidi` for a file that cannot be read.
     """
     piece = read_midi(source).piece()

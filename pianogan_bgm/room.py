@@ -4,11 +4,11 @@ Frame n of the result depends on frames ``n - tail`` to n of the dry sound and o
 back, so nothing has to be remembered but some dry sound. Each frame is a sum in a fixed order, so that the
 cut does not even change the rounding.
 
-The echoes are sparse and cheap: a stage adds a dozen delayed copies, one in each of as many equal stretches
+The echoes are sparse and cheap: a stage adds 8 to 20 delayed copies, one in each of as many equal stretches
 of time, at a place and with a sign of chance (velvet noise: Karjalainen and Järveläinen, "Reverberation
 modeling using velvet noise", AES conference 30, 2007). Three stages in a row make echoes of echoes of echoes:
-a thousand and more, for the cost of thirty. Copies weaken exponentially with their delay, and so do therefore
-copies of copies. Between stages the two sides are partly exchanged, as walls do.
+1920 for the cost of 40. Copies weaken exponentially with their delay, and so do therefore copies of copies.
+Between stages the two sides are partly exchanged, as walls do.
 """
 
 from __future__ import annotations

@@ -50,7 +50,8 @@ class Score:
     """A MIDI file on a grid.
 
     ``steps``: length, ends of tracks included, 1 or more. ``resolution``: beats a step. ``tempos``: ``(step,
-    beats a minute)``; ``meters``: ``(step, numerator, denominator)``; both begin at step 0.
+    beats a minute)``; ``meters``: ``(step, numerator, denominator)``; both begin at step 0. ``licence``: the
+    file's copyright, None where it has none.
     """
 
     parts: tuple[Part, ...]
@@ -59,6 +60,7 @@ class Score:
     tempos: tuple[tuple[int, float], ...]
     meters: tuple[tuple[int, int, int], ...]
     report: Report
+    licence: str | None = None
 
     def seconds(self, step: float) -> float:
         """Seconds from the beginning to ``step``, through every tempo on the way."""
@@ -92,4 +94,5 @@ class Score:
             tempo=min(max(round(self.tempo, 2), low), high),
             beats_per_bar=beats if rest == 0 and 1 <= beats <= MAX_BEATS_PER_BAR else 4,
             has_dynamics=len({note.velocity for note in notes}) > 1,
+            licence=self.licence,
         )

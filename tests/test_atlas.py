@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -142,6 +143,14 @@ def test_a_file_of_version_1_is_read_as_one_without_quality():
         file_of([[7, *[1.0] * 7, float("nan")]]),
         file_of([[7, *[1.0] * 7, "good"]]),
         file_of([[7, *[1.0] * 6, None, 0.5]]),
+        file_of([[7, *[1.0] * 6, "1", 0.5]]),
+        file_of([[7, *[1.0] * 6, True, 0.5]]),
+        file_of([[7, *[1.0] * 6, 10**400, 0.5]]),
+        file_of([[7, *[1.0] * 7, "0.5"]]),
+        file_of([[7, *[1.0] * 7, False]]),
+        *(file_of([[seed, *[1.0] * 7, 0.5]]) for seed in (-1, 3.7, "7", True, None, 2**70)),
+        file_of([[7, *[1.0] * 7, 0.5], [7, *[2.0] * 7, 0.5]]),
+        file_of([[7, *[1.0] * 7]], version=True),
     ],
 )
 def test_what_is_no_atlas_is_refused(text):
@@ -248,3 +257,21 @@ def test_quality_that_makes_no_sense_is_refused_and_nothing_written(tmp_path, ca
         build_atlas.main([str(model), "--seeds", "8", "--quality", file])
     assert "expected a finite number for each of 8 seeds" in capsys.readouterr().err
     assert not (tmp_path / "tiny.atlas.json").exists()
+
+
+def test_an_atlas_of_absurd_size_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    model = write_tiny(tmp_path)
+    (tmp_path / "tiny.atlas.json").write_text(to_json(atlas(), "tiny"), encoding="utf-8")
+    assert load_atlas(model) == atlas()
+    monkeypatch.setattr("pianogan_bgm.atlas.MAX_BYTES", 1000)
+    with pytest.raises(ModelDamaged, match=r"tiny\.atlas\.json: an atlas has at most 1000 bytes"):
+        load_atlas(model)
+
+
+def test_the_command_writes_the_models_own_name(tmp_path, monkeypatch):
+    generator = FakeGenerator(steps=200)
+    generator.card = SimpleNamespace(name="open.v2")
+    monkeypatch.setattr(build_atlas, "Generator", lambda _: generator)
+    monkeypatch.setattr(build_atlas, "find_model", lambda _: SimpleNamespace(where=tmp_path / "a.onnx"))
+    assert build_atlas.main(["open.v2", "--seeds", "3"]) == 0
+    assert json.loads((tmp_path / "a.atlas.json").read_text())["model"] == "open.v2"

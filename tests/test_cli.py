@@ -96,6 +96,10 @@ def test_ctrl_c_gives_130_without_a_traceback(
         ["midi2img"],
         ["midi2img", "a.mid", "--resolution", "0"],
         ["midi2img", "a.mid", "--resolution", "1/0"],
+        ["midi2img", "a.mid", "--resolution", "1/65"],
+        ["midi2img", "a.mid", "--resolution", "65"],
+        ["midi2img", "a.mid", "--resolution", "1e999999999"],
+        ["midi2img", "a.mid", "--resolution", "1" * 5000],
         ["midi2img", "a.mid", "--length", "0"],
         ["midi2img", "a.mid", "--length", "many"],
         ["midi2img", "a.mid", "--skip-silent", "--keep-silent"],
@@ -136,7 +140,20 @@ def test_the_program_runs_as_a_module_and_survives_a_reader_that_leaves(song: Pa
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX takes any name")
+def test_what_the_terminal_cannot_show_does_not_end_the_run(song: Path) -> None:
+    named = song.rename(song.with_name("пісня-♪.mid"))
+    command = [sys.executable, "-m", "pianogan_bgm.cli", "render", str(named), "--rate", "8000"]
+    command += ["-o", str(song.parent / "пісня.wav")]
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "1"}
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\\u043f" in done.stdout
+
+
 def test_a_file_system_error_names_its_file_first_and_no_error_is_blank() -> None:
     assert one_line(FileNotFoundError(2, "No such file", "a.mid")) == "a.mid: No such file"
+    moved = PermissionError(13, "Permission denied", ".1f.tmp", None, "a.mid")
+    assert one_line(moved) == "a.mid: Permission denied"
     assert one_line(InvalidRoll("two\nlines")) == "two lines"
     assert one_line(OSError()) == "OSError"

@@ -200,6 +200,29 @@ def test_numbered_pictures_stay_separate_on_request(tmp_path: Path) -> None:
     assert names(tmp_path) == ["x_0.mid", "x_0.png", "x_1.mid", "x_1.png"]
 
 
+def test_parts_of_one_song_stay_in_step_though_one_sounds_in_one_picture_only(tmp_path: Path) -> None:
+    early, late = Piece((Note(0, 60, 1), Note(12, 60, 1)), steps=16), Piece((Note(13, 64, 1),), steps=16)
+    for name, piece in (("early", early), ("late", late)):
+        write_midi(piece, tmp_path / f"{name}.mid", title="p0")
+        midi2img([tmp_path / f"{name}.mid"], tmp_path / "pictures", length=8)
+    assert names(tmp_path / "pictures") == ["early_p0_0.png", "early_p0_1.png", "late_p0_1.png"]
+    img2midi([tmp_path / "pictures"], tmp_path / "back")
+    assert starts(tmp_path / "back" / "early_p0.mid") == [0, 12]
+    assert starts(tmp_path / "back" / "late_p0.mid") == [13]
+    (tmp_path / "pictures" / "early_p0_0.png").unlink()
+    img2midi([tmp_path / "pictures"], tmp_path / "apart", separate=True)
+    assert starts(tmp_path / "apart" / "late_p0_1.mid") == [5]
+    img2midi([tmp_path / "pictures" / "late_p0_1.png"], tmp_path / "one")
+    assert starts(tmp_path / "one" / "late_p0_1.mid") == [5]
+
+
+def test_a_folder_of_one_picture_gives_the_name_that_a_folder_of_several_gives(tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a_p0_1.png", Note(1, 60, 2), start=8)
+    img2midi([tmp_path / "in"], tmp_path / "out")
+    assert names(tmp_path / "out") == ["a_p0.mid"]
+    assert starts(tmp_path / "out" / "a_p0.mid") == [9]
+
+
 def test_a_note_held_across_the_border_of_two_pictures_is_one_note(tmp_path: Path) -> None:
     write_midi(Piece((Note(4, 60, 8, 41),), steps=16), tmp_path / "a.mid")
     midi2img([tmp_path / "a.mid"], length=8)

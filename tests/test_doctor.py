@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,15 @@ def test_where_all_is_well_every_check_passes_and_the_status_is_0(capsys: pytest
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "all is well"
     assert {line.split()[1] for line in lines if line.startswith("PASS")} >= {"compose", "render", "play"}
+
+
+def test_every_distribution_that_the_package_needs_is_looked_for() -> None:
+    project = Path(doctor.__file__).parents[1] / "pyproject.toml"
+    if not project.exists():
+        pytest.skip("needs the checkout")
+    needed = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+    names = {re.match(r"[\w-]+", line)[0] for line in needed}  # type: ignore[index]
+    assert names == {name for distributions in doctor.NEEDED.values() for name in distributions}
 
 
 def test_json_says_the_same_to_a_program(capsys: pytest.CaptureFixture[str]) -> None:

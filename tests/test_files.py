@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pianogan_bgm.files import write_together
+from pianogan_bgm.errors import one_line
+from pianogan_bgm.files import appearing, write_atomically, write_together
 
 
 def names(folder: Path) -> list[str]:
@@ -49,3 +50,35 @@ def test_a_folder_in_the_way_of_one_stops_all(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match="not a regular file"):
         write_together({tmp_path / "weights": b"w", tmp_path / "card": b"c"})
     assert names(tmp_path) == ["card"]
+
+
+def test_a_file_written_in_a_block_appears_at_its_end_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "song"
+    with appearing(target) as place:
+        place.write_bytes(b"whole")
+        assert not target.exists()
+    assert (target.read_bytes(), names(target.parent)) == (b"whole", ["song"])
+
+    def broken() -> None:
+        with appearing(target) as place:
+            place.write_bytes(b"half")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        broken()
+    assert (target.read_bytes(), names(target.parent)) == (b"whole", ["song"])
+
+
+def test_what_goes_wrong_is_said_of_the_file_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(source: Path, target: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(source), None, str(target))
+
+    def unopened(place: Path, _: bytes) -> None:
+        raise PermissionError(13, "Permission denied", str(place))
+
+    for place, name, instead in ((os, "replace", refused), (Path, "write_bytes", unopened)):
+        monkeypatch.setattr(place, name, instead)
+        with pytest.raises(PermissionError) as denied:
+            write_atomically(tmp_path / "song", b"")
+        assert one_line(denied.value) == f"{tmp_path / 'song'}: Permission denied"
+    assert names(tmp_path) == []

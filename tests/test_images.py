@@ -214,6 +214,10 @@ def test_our_text_written_by_another_program_is_understood() -> None:
         ({"start": -1}, "makes no sense"),
         ({"start": 10**9}, "makes no sense"),
         ({"facts": []}, "makes no sense"),
+        ({"facts": {"tempo": True}}, "makes no sense"),
+        ({"facts": {"seed": False}}, "makes no sense"),
+        ({"resolution": "65"}, "makes no sense"),
+        ({"resolution": "1/65"}, "makes no sense"),
     ],
 )
 def test_a_text_that_contradicts_itself_is_refused(changes: dict[str, Any], says: str) -> None:

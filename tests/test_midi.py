@@ -113,6 +113,9 @@ def test_tempos_are_written_where_they_change() -> None:
     assert score.tempos == ((0, 120.0), (4, 60.0), (6, 40.0))
     with pytest.raises(InvalidNote, match="step 9 is not within 8"):
         piece_to_midi(piece, tempos=[(9, 60.0)])
+    for tempo in (0.0, -60.0, 3.5, 1e9, float("nan")):
+        with pytest.raises(InvalidNote, match=r"3\.576 to 60000000 beats a minute; got .* at step 4"):
+            piece_to_midi(piece, tempos=[(4, tempo)])
 
 
 def test_markers_stand_before_the_keys_struck_in_their_step() -> None:
@@ -249,6 +252,34 @@ def test_a_file_without_tempo_or_meter_has_the_standard_120_and_four_four() -> N
     assert (score.tempos, score.meters) == (((0, 120.0),), ((0, 4, 4),))
 
 
+def test_of_several_tempos_or_meters_at_one_tick_the_last_in_the_file_counts() -> None:
+    tempos = [mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm)) for bpm in (120, 60)]
+    meters = [
+        mido.MetaMessage("time_signature", numerator=upper, denominator=lower)
+        for upper, lower in ((6, 8), (3, 4))
+    ]
+    score = parse_midi(smf([*tempos, *meters, on(60), off(60, 480)]))
+    assert (score.tempos, score.meters) == (((0, 60.0),), ((0, 3, 4),))
+    later = [on(60), off(60, 480), tempos[0].copy(time=480)]
+    assert parse_midi(smf(later, [tempos[1].copy(time=960)])).tempos == ((0, 120.0), (8, 60.0))
+
+
+@pytest.mark.parametrize("key", [(8, 0), (0, 2), (0xF8, 1)])
+def test_a_key_signature_of_no_key_is_ignored(key: tuple[int, int]) -> None:
+    plain = bytes([0, 0x90, 60, 80, 4, 60, 0]) + END
+    odd = parse_midi(raw(bytes([0, 0xFF, 0x59, 2, *key]) + plain))
+    assert odd == parse_midi(raw(plain))
+
+
+def test_the_first_copyright_that_says_something_is_the_licence() -> None:
+    piece = Piece((Note(0, 60, 4),), steps=8, licence="CC BY-NC-SA 4.0 © Ω", seed=7, model="maestro")
+    assert parse_midi(piece_to_midi(piece)).piece().licence == piece.licence
+    texts = [mido.MetaMessage("copyright", text=text) for text in (" ", "\xa9 one", "two")]
+    score = parse_midi(smf([on(60), off(60, 480)], texts))
+    assert score.licence == "© one"
+    assert parse_midi(smf([on(60), off(60, 480)])).piece().licence is None
+
+
 def test_a_tempo_of_zero_microseconds_counts_as_absent() -> None:
     score = parse_midi(raw(bytes([0, 0xFF, 0x51, 3, 0, 0, 0, 0, 0x90, 60, 80, 4, 60, 0]) + END))
     assert score.tempos == ((0, 120.0),)
@@ -349,7 +380,7 @@ def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
         read_midi(tmp_path / "none.mid")
 
 
-@pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf"), 0.001, Fraction(1, 65)])
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf"), 0.001, Fraction(1, 65), 65, 1e300])
 def test_a_resolution_that_is_no_fraction_of_a_beat_is_refused(wrong: Any) -> None:
     with pytest.raises(InvalidNote, match="resolution"):
         grid_of(wrong)

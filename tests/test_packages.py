@@ -36,6 +36,17 @@ def test_the_main_distribution_never_asks_for_the_non_commercial_one() -> None:
     assert "maestro" not in str(wanted)
 
 
+def test_the_requirements_with_pygame_ce_are_the_packages_own_but_for_pygame() -> None:
+    lines = (ROOT / "requirements-ce.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [line for line in lines if line and not line.startswith("#")]
+    own = project(ROOT)["project"]["dependencies"]
+    assert [line for line in wanted if not line.startswith("pygame")] == [
+        line for line in own if not line.startswith("pygame")
+    ]
+    (ce,) = [line for line in wanted if line.startswith("pygame")]
+    assert [line for line in own if line.startswith(f"{ce};")]
+
+
 def test_maestro_is_a_distribution_of_its_own_under_its_own_licence() -> None:
     main, maestro = project(ROOT)["project"], project(MAESTRO)["project"]
     assert (main["license"], maestro["license"]) == ("MIT AND CC-BY-3.0", "CC-BY-NC-SA-4.0")

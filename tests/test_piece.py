@@ -33,6 +33,14 @@ def test_the_roll_of_a_piece_holds_its_notes() -> None:
         ({"tempo": 19.0}, "tempo must be 20 to 400"),
         ({"tempo": 401.0}, "tempo must be 20 to 400"),
         ({"tempo": float("nan")}, "tempo must be 20 to 400"),
+        ({"tempo": True}, "tempo must be 20 to 400"),
+        ({"tempo": "120"}, "tempo must be 20 to 400"),
+        ({"steps": float("nan")}, "steps must be a whole number; got nan"),
+        ({"steps": 16.5}, "steps must be a whole number; got 16.5"),
+        ({"steps": True}, "steps must be a whole number; got True"),
+        ({"beats_per_bar": 2.5}, "beats_per_bar must be a whole number; got 2.5"),
+        ({"notes": [Note(0, 60, 1)]}, "a tuple of Note; got .Note"),
+        ({"notes": ((0, 60, 1),)}, "a tuple of Note; got"),
     ],
 )
 def test_parts_that_do_not_fit_together_are_refused(wrong: dict[str, Any], says: str) -> None:

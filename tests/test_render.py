@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +14,14 @@ from pianogan_bgm.instruments import load, mix
 from pianogan_bgm.midi import write_midi
 from pianogan_bgm.notes import Note
 from pianogan_bgm.piece import Piece
-from pianogan_bgm.render import mix_blocks, render, render_blocks, room_blocks, write_audio
+from pianogan_bgm.render import (
+    mix_blocks,
+    render,
+    render_blocks,
+    render_file,
+    room_blocks,
+    write_audio,
+)
 from pianogan_bgm.room import reverb
 
 RATE = 22050
@@ -122,6 +131,77 @@ def test_ogg_files_sound_the_same_and_carry_title_and_licence(tmp_path, rendered
     assert rms(data - rendered) < 0.15 * rms(rendered)
     with soundfile.SoundFile(path) as file:
         assert (file.title, file.license) == ("Seven", "CC BY 4.0")
+
+
+def test_a_full_disk_is_an_error_of_the_system_that_names_the_file(tmp_path):
+    resource = pytest.importorskip("resource", reason="wants a limit on the size of files")
+    program = f"""
+import resource, signal
+import numpy as np
+from pianogan_bgm.errors import one_line
+from pianogan_bgm.render import write_audio
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20000, {resource.RLIM_INFINITY}))
+noise = np.random.default_rng(0).standard_normal((200000, 2)).astype(np.float32) / 8
+for kind in ("wav", "flac", "ogg"):
+    try:
+        write_audio(f"{tmp_path}/a.{{kind}}", noise, 44100)
+    except OSError as error:
+        print(one_line(error))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        f"{tmp_path}/a.{kind}: File too large" for kind in ("wav", "flac", "ogg")
+    ]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_a_file_or_cannot_be_replaced_is_an_error_of_the_system(tmp_path, rendered):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match="file"):
+        write_audio(tmp_path / "file" / "a.wav", rendered, RATE)
+    (tmp_path / "a.wav").mkdir()
+    with pytest.raises(FileExistsError, match="not a regular file"):
+        write_audio(tmp_path / "a.wav", rendered, RATE)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "file"]
+
+
+@pytest.mark.parametrize("rate", [0, -1, 700_000])
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
+def test_a_rate_that_no_file_has_is_refused_and_named(tmp_path, rate, suffix):
+    with pytest.raises(SoundError, match=f"8000 to 192000 Hz; got {rate}"):
+        write_audio(tmp_path / f"a{suffix}", np.zeros((100, 2), np.float32), rate)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_libsndfile_refuses_to_open_is_said_with_the_rate(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise soundfile.LibsndfileError(1)
+
+    monkeypatch.setattr(soundfile, "SoundFile", refuse)
+    with pytest.raises(SoundError, match=r"a\.flac cannot be written at 8001 Hz: "):
+        write_audio(tmp_path / "a.flac", np.zeros((100, 2), np.float32), 8001)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("suffix", "tag"), [(".wav", "copyright"), (".flac", "license"), (".ogg", "license")]
+)
+def test_the_licence_in_a_midi_file_comes_along_into_the_sound(tmp_path, suffix, tag):
+    terms = "Non-commercial use only (CC BY-NC-SA 4.0)"
+    write_midi(song(steps=16, licence=terms), tmp_path / "song.mid")
+    target = tmp_path / f"song{suffix}"
+    render_file(tmp_path / "song.mid", target, 8000)
+    with soundfile.SoundFile(target) as file:
+        assert (getattr(file, tag), file.title) == (terms, "song")
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
+def test_half_a_character_in_a_name_does_not_break_the_file(tmp_path, suffix):
+    write_audio(tmp_path / f"a{suffix}", np.zeros((100, 2), np.float32), RATE, title="a\udcff")
+    with soundfile.SoundFile(tmp_path / f"a{suffix}") as file:
+        assert file.title == "a?"
 
 
 def test_blocks_may_be_written_as_they_come(tmp_path):

@@ -7,7 +7,10 @@ import pytest
 from pianogan_bgm import Stream
 from pianogan_bgm.errors import InvalidSetting, PianoganError, SoundError
 from pianogan_bgm.instruments import Tone, check_instrument, load, mix
+from pianogan_bgm.instruments.cache import PcmCache
+from pianogan_bgm.instruments.resample import MAX_STEP
 from pianogan_bgm.instruments.sf2 import read_soundfont
+from pianogan_bgm.instruments.soundfont import SoundFont
 from pianogan_bgm.notes import Note
 from pianogan_bgm.piece import Piece
 
@@ -193,3 +196,37 @@ def test_damaged_bytes_never_raise_anything_else(tmp_path):
         else:
             assert all(0 <= zone.start < zone.end <= SAMPLES for zone in bank.zones)
     assert 0 < refused < 300
+
+
+def test_a_soundfont_with_a_tiny_cache_sounds_the_same_though_its_tones_grow_longer(tmp_path):
+    bank = read_soundfont(written(tmp_path, [(54, 1)]))
+    small, roomy = SoundFont(bank, RATE, cache_bytes=100_000), SoundFont(bank, RATE)
+    # the first key comes back, longer, when it is the one not heard for longest
+    tones = [Tone(0, 60, 2000, 80), Tone(3000, 69, 2000, 80), Tone(6000, 60, 15000, 80)]
+    parts = [mix(small, tones, at, 3000) for at in range(0, 24000, 3000)]
+    np.testing.assert_array_equal(np.concatenate(parts), mix(roomy, tones, 0, 24000))
+
+
+def test_a_cache_drops_what_was_not_heard_for_longest_and_never_the_newest():
+    cache, decoded = PcmCache(100), []
+
+    def get(key, frames):
+        def decode():
+            decoded.append((key, frames))
+            return np.full((frames, 2), key, dtype=np.int16)
+
+        return cache.get((key, 0), frames, decode)
+
+    for key, frames in ((1, 10), (2, 10), (1, 10), (1, 20), (2, 10), (3, 99), (3, 50)):
+        pcm = get(key, frames)
+        assert pcm.shape[0] >= frames
+        assert (pcm == key).all()
+    assert decoded == [(1, 10), (2, 10), (1, 20), (2, 10), (3, 99)]
+    assert cache.size == 99 * 4
+
+
+def test_a_font_that_asks_for_absurd_pitches_is_held_to_five_octaves(tmp_path):
+    font = load(str(written(tmp_path, [(51, 120), (54, 1)])), RATE)
+    zone = font._matching(Tone(0, 127, 1, 1))[0][1]
+    assert font._step(zone, 127) == MAX_STEP == 32.0
+    assert np.isfinite(mix(font, [Tone(0, 127, 2000, 100)], 0, 2000)).all()

@@ -8,9 +8,6 @@ not heard for longest go first and are decoded again when they come back.
 from __future__ import annotations
 
 import json
-import mmap
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from pianogan_bgm.errors import SoundError
+from pianogan_bgm.instruments.cache import CACHE_BYTES, PcmCache
 from pianogan_bgm.instruments.cleaning import HEADROOM, placed, reach, rumble_cells, without_rumble
 from pianogan_bgm.instruments.resample import Pcm16, resample, source_frames
 from pianogan_bgm.instruments.tones import Block, Tone, release_curve, velocity_gain
@@ -30,7 +28,6 @@ LAYER_TOPS: Final = {6: 62, 10: 92, 14: 127}
 HIGHEST_DAMPED: Final = 88
 DAMPED_RELEASE: Final = 0.25
 UNDAMPED_RELEASE: Final = 1.5
-CACHE_BYTES: Final = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +70,7 @@ class Piano:
         self.rate = rate
         self._file_rate, self._recordings = recordings()
         self._keys = sorted({key for key, _ in self._recordings})
-        self._cache: OrderedDict[tuple[int, int], Pcm16] = OrderedDict()
-        self._cache_bytes = cache_bytes
-        self._lock = threading.Lock()
+        self._cache = PcmCache(cache_bytes)
         self._choices: dict[tuple[int, int], tuple[Recording, float, int]] = {}
 
     def ring(self, tone: Tone) -> int:
@@ -103,8 +98,7 @@ class Piano:
     @property
     def cached_bytes(self) -> int:
         """Size of the decoded PCM kept at the moment."""
-        with self._lock:
-            return sum(pcm.nbytes for pcm in self._cache.values())
+        return self._cache.size
 
     def _release(self, pitch: int) -> Block:
         return release_curve(self.rate, DAMPED_RELEASE if pitch <= HIGHEST_DAMPED else UNDAMPED_RELEASE)
@@ -124,37 +118,13 @@ class Piano:
     def _pcm(self, pitch: int, velocity: int, frames: int) -> Pcm16:
         """At least ``frames`` frames of the recording at this pitch and rate."""
         recording, step, longest = self._choose(pitch, velocity)
-        place = (pitch, recording.layer)
-        with self._lock:
-            pcm = self._cache.get(place)
-            if pcm is None or len(pcm) < frames:
-                half_second = self.rate // 2
-                enough = min(longest, -(-frames // half_second) * half_second)
-                pcm = _kept(resample(_clean(recording, source_frames(enough, step)), step, enough))
-                self._cache[place] = pcm
-                self._cache.move_to_end(place)
-                self._forget()
-            else:
-                self._cache.move_to_end(place)
-        return pcm
 
-    def _forget(self) -> None:
-        """Drop what was not heard for longest, the newest entry excepted, until the cache fits."""
-        size = sum(pcm.nbytes for pcm in self._cache.values())
-        while size > self._cache_bytes and len(self._cache) > 1:
-            _, dropped = self._cache.popitem(last=False)
-            size -= dropped.nbytes
+        def decode() -> Pcm16:
+            half_second = self.rate // 2
+            enough = min(longest, -(-frames // half_second) * half_second)
+            return resample(_clean(recording, source_frames(enough, step)), step, enough)
 
-
-def _kept(pcm: Pcm16) -> Pcm16:
-    """A copy in memory pages of its own.
-
-    Arrays of many sizes that come and go for hours leave holes in the heap, half as much again as the cache;
-    pages of their own go back to the system as a whole.
-    """
-    copy = np.frombuffer(mmap.mmap(-1, max(1, pcm.nbytes)), dtype=np.int16, count=pcm.size)
-    copy[:] = pcm.reshape(-1)
-    return copy.reshape(pcm.shape)
+        return self._cache.get((pitch, recording.layer), frames, decode)
 
 
 def _clean(recording: Recording, frames: int) -> Pcm16:

@@ -23,6 +23,8 @@ PHASES: Final = 2048
 CUTOFF: Final = 0.92
 KAISER_BETA: Final = 7.0
 CHUNK: Final = 8192
+MAX_STEP: Final = 32.0
+"""Largest step to ask for, five octaves up: the kernel, and what is read of the source, grow with it."""
 
 
 def source_frames(frames: int, step: float) -> int:

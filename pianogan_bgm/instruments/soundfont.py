@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from pianogan_bgm.instruments.resample import Pcm16, resample, source_frames
+from pianogan_bgm.instruments.cache import CACHE_BYTES, PcmCache
+from pianogan_bgm.instruments.resample import MAX_STEP, Pcm16, resample, source_frames
 from pianogan_bgm.instruments.sf2 import Bank, Zone
 from pianogan_bgm.instruments.tones import Block, Tone, release_curve, velocity_gain
 
@@ -17,21 +16,19 @@ LEVEL: Final = 0.35
 """Brings a sample at full scale to about the loudness of the piano."""
 LONGEST_SECONDS: Final = 10.0
 """A looped sample fades within this."""
-CACHE_BYTES: Final = 16_000_000
 
 
 class SoundFont:
     """A preset at one sample rate; see :class:`~pianogan_bgm.instruments.tones.Instrument`.
 
-    Safe to share between threads.
+    ``cache_bytes`` bounds the decoded PCM kept. Safe to share between threads.
     """
 
-    def __init__(self, bank: Bank, rate: int) -> None:
+    def __init__(self, bank: Bank, rate: int, cache_bytes: int = CACHE_BYTES) -> None:
         self.rate = rate
         self._bank = bank
-        self._cache: OrderedDict[tuple[int, int], Pcm16] = OrderedDict()
+        self._cache = PcmCache(cache_bytes)
         self._found: dict[tuple[int, int], list[tuple[int, Zone]]] = {}
-        self._lock = threading.Lock()
 
     def ring(self, tone: Tone) -> int:
         """Frames until the tone is silent."""
@@ -66,7 +63,7 @@ class SoundFont:
 
     def _step(self, zone: Zone, pitch: int) -> float:
         cents = min(max(zone.scale * pitch + zone.cents, -7200.0), 7200.0)
-        return float(zone.rate / self.rate * 2.0 ** (cents / 1200.0))
+        return min(float(zone.rate / self.rate * 2.0 ** (cents / 1200.0)), MAX_STEP)
 
     def _length(self, zone: Zone, tone: Tone) -> int:
         longest = round(LONGEST_SECONDS * self.rate)
@@ -88,21 +85,15 @@ class SoundFont:
 
     def _pcm(self, number: int, zone: Zone, pitch: int, frames: int) -> Pcm16:
         """At least ``frames`` frames of a zone's sample at this pitch, int16 (n, 2), both sides alike."""
-        place = number, pitch
-        with self._lock:
-            pcm = self._cache.get(place)
-            if pcm is None or len(pcm) < frames:
-                step, half_second = self._step(zone, pitch), self.rate // 2
-                enough = -(-frames // half_second) * half_second
-                source = self._source(zone, source_frames(enough, step))
-                pcm = resample(np.repeat(source[:, None], 2, axis=1), step, enough)
-                pcm = pcm if len(pcm) >= frames else np.pad(pcm, ((0, frames - len(pcm)), (0, 0)))
-                self._cache[place] = pcm
-                size = sum(one.nbytes for one in self._cache.values())
-                while size > CACHE_BYTES and len(self._cache) > 1:
-                    size -= self._cache.popitem(last=False)[1].nbytes
-            self._cache.move_to_end(place)
-        return pcm
+
+        def decode() -> Pcm16:
+            step, half_second = self._step(zone, pitch), self.rate // 2
+            enough = -(-frames // half_second) * half_second
+            source = self._source(zone, source_frames(enough, step))
+            pcm = resample(np.repeat(source[:, None], 2, axis=1), step, enough)
+            return pcm if len(pcm) >= frames else np.pad(pcm, ((0, frames - len(pcm)), (0, 0)))
+
+        return self._cache.get((number, pitch), frames, decode)
 
     def _source(self, zone: Zone, frames: int) -> npt.NDArray[np.int16]:
         """The zone's sample, its loop repeated as often as ``frames`` frames need."""

@@ -1,0 +1,59 @@
+"""Decoded PCM kept for the next time: bounded in bytes, what was not heard for longest goes first."""
+
+from __future__ import annotations
+
+import mmap
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from pianogan_bgm.instruments.resample import Pcm16
+
+CACHE_BYTES: Final = 16_000_000
+
+
+class PcmCache:
+    """16-bit PCM by key and layer (or zone), at most ``limit`` bytes of it, the newest entry excepted.
+
+    Safe to share between threads; one of them decodes at a time.
+    """
+
+    def __init__(self, limit: int = CACHE_BYTES) -> None:
+        self._limit = limit
+        self._kept: OrderedDict[tuple[int, int], Pcm16] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        """Bytes kept at the moment."""
+        with self._lock:
+            return self._size()
+
+    def get(self, place: tuple[int, int], frames: int, decode: Callable[[], Pcm16]) -> Pcm16:
+        """What is kept at ``place``, if it has ``frames`` frames; else what ``decode`` gives, kept there."""
+        with self._lock:
+            pcm = self._kept.get(place)
+            if pcm is None or len(pcm) < frames:
+                pcm = self._kept[place] = _paged(decode())
+            self._kept.move_to_end(place)
+            size = self._size()
+            while size > self._limit and len(self._kept) > 1:
+                size -= self._kept.popitem(last=False)[1].nbytes
+        return pcm
+
+    def _size(self) -> int:
+        return sum(pcm.nbytes for pcm in self._kept.values())
+
+
+def _paged(pcm: Pcm16) -> Pcm16:
+    """A copy in memory pages of its own.
+
+    Arrays of many sizes that come and go for hours leave holes in the heap, half as much again as the cache;
+    pages of their own go back to the system as a whole.
+    """
+    copy = np.frombuffer(mmap.mmap(-1, max(1, pcm.nbytes)), dtype=np.int16, count=pcm.size)
+    copy[:] = pcm.reshape(-1)
+    return copy.reshape(pcm.shape)
