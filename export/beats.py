@@ -25,15 +25,17 @@ from training.composer import (
     POINTERS,
     SPREAD_OFFSET,
     WHOLE,
+    Carried,
     Composer,
+    Plan,
     WholeProduct,
 )
 from training.studio import BEATS
 
-STATES: Final = ("heard", "memory", "back", "keys", "so far")
-"""What goes from beat to beat; ``so far`` are the codes of all beats made."""
-PLAN: Final = ("settings", "chances", "blurs", "lots", "taste")
-MADE: Final = "made"
+STATES: Final = Carried._fields
+PLAN: Final = Plan._fields
+CODES: Final = "codes"
+"""Of all beats, when the loop has ended."""
 _DOUBLE: Final = TensorProto.DOUBLE
 
 
@@ -67,7 +69,7 @@ class Writer:
 
 
 def loop(composer: Composer) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """Nodes that make ``made``, codes ``(n, 75, codes)``, of the states and the plan; and their constants.
+    """Nodes that make ``codes`` ``(n, 75, codes)`` of the states and the plan; and their constants.
 
     The composer must have been made whole.
     """
@@ -79,7 +81,7 @@ def loop(composer: Composer) -> tuple[list[onnx.NodeProto], list[onnx.TensorProt
     scan = helper.make_node(
         "Scan",
         [*STATES, *PLAN[:-1], *fixed],
-        [*last, MADE],
+        [*last, CODES],
         body=body,
         num_scan_inputs=len(PLAN) - 1 + len(fixed),
     )
@@ -108,7 +110,7 @@ def _body(composer: Composer, outer: Writer) -> onnx.GraphProto:
     key = write("Reshape", key, outer.constant([-1, HEADS + POINTERS, HEAD_SIZE, 1], np.int64))
     keys = write("Add", "beat/keys", write("MatMul", key, "beat/spot"))
     row = write("Unsqueeze", codes, outer.constant([1], np.int64))
-    made = write("Add", "beat/so far", write("MatMul", "beat/spot down", row))
+    made = write("Add", "beat/made", write("MatMul", "beat/spot down", row))
     results = [heard, memory, back, keys, made]
     shapes = composer.carried()
     inputs = [
@@ -151,7 +153,7 @@ def _recall(write: Writer, outer: Writer, composer: Composer, asks: str) -> tupl
     recalls, copy = write.several(2, "Split", write("Div", weights, total), sizes, axis=1)
     recalls = write("Reshape", recalls, outer.constant([-1, HEADS, BEATS], np.int64))
     to_hear = outer("Transpose", "blurs", perm=[1, 0, 2])
-    recalled = write("MatMul", recalls, write("Add", "beat/so far", to_hear))
+    recalled = write("MatMul", recalls, write("Add", "beat/made", to_hear))
     repeat = write(
         "Gather", outer.constant(np.eye(BEATS)), write("ArgMax", repeat, axis=-1, keepdims=0), axis=0
     )
@@ -187,7 +189,7 @@ def _drawn(write: Writer, outer: Writer, composer: Composer, out: str, pointed: 
     about = write("Reshape", about, outer.constant([-1, IDEAS, 2 * composer.codes], np.int64))
     halves = outer.constant([composer.codes, composer.codes], np.int64)
     mean, spread = write.several(2, "Split", write("MatMul", chosen, about), halves, axis=-1)
-    mean = write("Add", mean, write("MatMul", write("MatMul", pointer, pointed), "beat/so far"))
+    mean = write("Add", mean, write("MatMul", write("MatMul", pointer, pointed), "beat/made"))
     low, high = DEVIATIONS
     share = write("Sigmoid", write("Add", spread, outer.constant(SPREAD_OFFSET)))
     spread = write("Add", write("Mul", share, outer.constant(high - low)), outer.constant(low))

@@ -27,6 +27,7 @@ from pianogan_bgm.files import write_together
 from pianogan_bgm.generator import open_session, run_session
 from pianogan_bgm.latents import latent_of
 from pianogan_bgm.roll import ROLL, STRUCK_BYTE, Convention
+from training.report import CEILING
 
 Floats = npt.NDArray[np.float32]
 Network = Callable[[Any], Any]
@@ -51,7 +52,10 @@ class ExportError(PianoganError, RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained network and what its run folder says of it."""
+    """A trained network and what its run folder says of it.
+
+    ``measured_sha256``: of the weights that ``metrics`` were measured on, where a report names them, else "".
+    """
 
     network: Network
     convention: Convention
@@ -60,6 +64,7 @@ class Trained:
     data_sha256: str
     protocol: str
     metrics: Mapping[str, float]
+    measured_sha256: str = ""
 
 
 def read_run(folder: Path) -> Trained:
@@ -73,17 +78,18 @@ def read_run(folder: Path) -> Trained:
         convention = networks.CONVENTIONS[config["network"]]
         revision, data = facts["revision"], facts["data"]["sha256"]
         network = networks.load_generator(folder)
+        metrics = best_validation(folder / "metrics.jsonl")
     except (OSError, ValueError, KeyError) as error:
         raise ExportError(f"{folder} is not a finished run: {error!r}") from error
-    metrics = best_validation(folder / "metrics.jsonl")
     protocol = "best checkpoint by score on the validation split, as logged in training"
     return Trained(network, convention, published(config), revision, data, protocol, metrics)
 
 
 def best_validation(path: Path) -> dict[str, float]:
     """The validation metrics of the last stage's best checkpoint in a run's log; empty without one."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    scored = [row for row in map(json.loads, lines) if "validation_score" in row]
+    from training.runs import read_log
+
+    scored = [row for row in read_log(path) if "validation_score" in row]
     last = [row for row in scored if row["stage"] == scored[-1]["stage"]]
     if not last:
         return {}
@@ -129,14 +135,18 @@ def read_words(path: Path) -> dict[str, Any]:
     return words
 
 
-def read_report(path: Path, name: str) -> tuple[str, dict[str, float]]:
-    """Protocol and figures of model ``name`` and of the ceiling from an evaluation's report."""
+def read_report(path: Path, name: str) -> tuple[str, dict[str, float], str]:
+    """Protocol and figures of model ``name`` and of the ceiling from an evaluation's report.
+
+    And the sha256 of the weights it is on, "" where it names none.
+    """
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-        rows = {"": report["rows"][name], "ceiling_": report["rows"]["real music (ceiling)"]}
+        rows = {"": report["rows"][name], "ceiling_": report["rows"][CEILING]}
         found = {f"{who}{key}": float(row[key]["mean"]) for who, row in rows.items() for key in row}
-        return "training.evaluate: " + json.dumps(report["protocol"], sort_keys=True), found
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        weights = str(report.get("models", {}).get(name, {}).get("sha256", ""))
+        return "training.evaluate: " + json.dumps(report["protocol"], sort_keys=True), found, weights
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ExportError(f"{path}: not a report on {name!r}: {error!r}") from error
 
 
@@ -167,7 +177,8 @@ def export(trained: Trained, name: str, words: Mapping[str, Any], folder: Path) 
     """Write ``name.onnx`` and ``name.json`` into ``folder``; return the card and the largest difference.
 
     Nothing is written (:class:`ExportError`) where the exported network differs from the trained one by more
-    than 1e-4, or where one that promises the same notes everywhere computes in less than double precision.
+    than 1e-4, where one that promises the same notes everywhere computes in less than double precision, or
+    where the figures are of other weights.
     """
     from export.graph import computes_in_double, to_onnx
 
@@ -177,6 +188,8 @@ def export(trained: Trained, name: str, words: Mapping[str, Any], folder: Path) 
     weights = model.SerializeToString()
     if len(weights) > MAX_WEIGHTS_BYTES:
         raise ExportError(f"weights may have {MAX_WEIGHTS_BYTES} bytes; got {len(weights)}")
+    if (sha := sha256(weights).hexdigest()) != (measured := trained.measured_sha256 or sha):
+        raise ExportError(f"the report must be on these weights, of sha256 {sha}; it is on {measured}")
     latents = parity_latents()
     worst = parity(trained.network, weights, latents)
     print(f"{name}: {len(weights):,} bytes; largest difference on {len(latents)} latents {worst:.3g}")
@@ -204,8 +217,8 @@ def main(arguments: list[str] | None = None) -> int:
         words = read_words(given.card or CARDS / f"{given.name}.toml")
         trained = read_run(given.run)
         if given.report is not None:
-            protocol, metrics = read_report(given.report, given.name)
-            trained = replace(trained, protocol=protocol, metrics=metrics)
+            protocol, metrics, measured = read_report(given.report, given.name)
+            trained = replace(trained, protocol=protocol, metrics=metrics, measured_sha256=measured)
         export(trained, given.name, words, given.to)
     except (PianoganError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

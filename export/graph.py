@@ -65,7 +65,7 @@ def _around_the_loop(network: Any, latents: Any) -> onnx.ModelProto:
     last = onnx.compose.add_prefix(_converted(network.after, codes), "after/")
     for port, name in zip(list(first.graph.output), (*beats.PLAN, *beats.STATES), strict=True):
         _rename(first.graph, port.name, name)
-    _rename(last.graph, last.graph.input[0].name, beats.MADE)
+    _rename(last.graph, last.graph.input[0].name, beats.CODES)
     nodes, constants = beats.loop(network.composer)
     graph = helper.make_graph(
         [*first.graph.node, *nodes, *last.graph.node],
@@ -114,16 +114,30 @@ def quicken_doubles(model: onnx.ModelProto) -> None:
 
 
 def computes_in_double(model: onnx.ModelProto) -> bool:
-    """Whether every matrix product and convolution is in double precision."""
+    """Whether every matrix product and convolution is in double precision, in loops, too."""
     doubles = _of_type(model, onnx.TensorProto.DOUBLE)
-    return all(node.output[0] in doubles for node in model.graph.node if node.op_type in _PRODUCTS)
+    nodes = (node for graph in _graphs(model.graph) for node in graph.node)
+    return all(node.output[0] in doubles for node in nodes if node.op_type in _PRODUCTS)
 
 
 def _of_type(model: onnx.ModelProto, kind: int) -> set[str]:
     """Names of the values that are of this element type."""
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    infos = (*graph.value_info, *graph.input, *graph.output)
+    graphs = _graphs(onnx.shape_inference.infer_shapes(model).graph)
+    infos = (info for graph in graphs for info in (*graph.value_info, *graph.input, *graph.output))
     return {info.name for info in infos if info.type.tensor_type.elem_type == kind}
+
+
+def _inner(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    """The graphs inside a node: the body of a loop."""
+    return [attribute.g for attribute in node.attribute if attribute.type == onnx.AttributeProto.GRAPH]
+
+
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """A graph and all that are inside it."""
+    yield graph
+    for node in graph.node:
+        for inner in _inner(node):
+            yield from _graphs(inner)
 
 
 def _sigmoid(node: onnx.NodeProto, constants: dict[str, float]) -> Iterator[onnx.NodeProto]:
@@ -192,6 +206,7 @@ def exact_half(numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any] | None:
 def number_names(model: onnx.ModelProto) -> None:
     """Call everything inside by its number, so that the same network gives the same bytes (and fewer)."""
     graph = model.graph
+    put_in_order(graph)
     names = {INPUT: INPUT, OUTPUT: OUTPUT, "": ""}
     _number_nodes(graph, names)
     constants = sorted((c for c in graph.initializer if c.name in names), key=lambda c: int(names[c.name]))
@@ -203,14 +218,46 @@ def number_names(model: onnx.ModelProto) -> None:
     graph.doc_string, graph.name, model.producer_version = "", "generator", ""
 
 
+def put_in_order(graph: onnx.GraphProto) -> None:
+    """Put nodes in the order in which the outputs ask for them, whatever order a converter gave.
+
+    In the graphs inside them, too. Nodes that no output asks for are left out.
+    """
+    for node in graph.node:
+        for inner in _inner(node):
+            put_in_order(inner)
+    maker = {name: i for i, node in enumerate(graph.node) for name in node.output if name}
+    order: dict[int, None] = {}
+    # what is still to be made, last first, and whether all that it needs is there
+    stack = [(maker[port.name], False) for port in reversed(graph.output) if port.name in maker]
+    while stack:
+        i, ready = stack.pop()
+        if ready:
+            order[i] = None
+        elif i not in order:
+            stack.append((i, True))
+            stack += [(maker[name], False) for name in reversed(_read(graph.node[i])) if name in maker]
+    nodes = [onnx.NodeProto.FromString(graph.node[i].SerializeToString()) for i in order]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _read(node: onnx.NodeProto) -> list[str]:
+    """Names of what a node reads, those that the graphs inside it do, too."""
+    names = list(node.input)
+    for graph in _inner(node):
+        names += [name for inner in graph.node for name in _read(inner)]
+        names += [port.name for port in graph.output]
+    return names
+
+
 def _number_nodes(graph: onnx.GraphProto, names: dict[str, str]) -> None:
     """Names of nodes' inputs and outputs to numbers, those of the graphs inside them, too."""
     for node in graph.node:
         node.name = node.doc_string = ""
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                _number_ports(attribute.g, names)
-                _number_nodes(attribute.g, names)
+        for inner in _inner(node):
+            _number_ports(inner, names)
+            _number_nodes(inner, names)
         for part in (node.input, node.output):
             for i, name in enumerate(part):
                 part[i] = names.setdefault(name, str(len(names)))

@@ -41,6 +41,8 @@ ATTRIBUTES: Final = (
 
 QUANTILES: Final = 257
 """Values that stand for an attribute's distribution in a checkpoint."""
+OUTERMOST: Final = 1e-4
+"""Rank of a value beyond all quantiles."""
 
 _FROM_FEATURES: Final = {
     "density": "notes",
@@ -111,9 +113,11 @@ def _loudness(cells: Cells) -> Floats:
 class Attributes:
     """How the attributes of known pieces are distributed, so that others get scores."""
 
-    def __init__(self, table: Floats, *, loudness: bool) -> None:
+    def __init__(self, table: Floats, *, loudness: bool, quantiles: bool = False) -> None:
+        """``table``: of known pieces, ``(n, 14)``, or only quantiles of theirs, at even distances."""
         self._sorted = np.sort(table, axis=0)
         self._loudness = loudness
+        self._quantiles = quantiles
 
     @classmethod
     def of(cls, batches: Iterable[Cells], *, loudness: bool) -> Attributes:
@@ -124,20 +128,22 @@ class Attributes:
     def scores(self, cells: Cells) -> Scores:
         """Normal scores of rolls by where their values stand among the known ones', float32 ``(n, 14)``.
 
-        A value that several known pieces have stands anywhere among them; where is fixed by the roll.
+        A value that several known pieces have stands anywhere among them; where is fixed by the rolls given.
         """
         rng = np.random.default_rng(int(cells.sum(dtype=np.int64)))
         return self._of(attributes(cells, loudness=self._loudness), rng)
 
     def summary(self) -> dict[str, Any]:
         """For JSON: what :meth:`from_summary` needs to give (nearly) the same scores."""
-        places = np.linspace(0, len(self._sorted) - 1, QUANTILES).round().astype(int)
+        count = min(QUANTILES, len(self._sorted))
+        places = np.linspace(0, len(self._sorted) - 1, count).round().astype(int)
         return {"quantiles": self._sorted[places].tolist(), "loudness": self._loudness}
 
     @classmethod
     def from_summary(cls, summary: Mapping[str, Any]) -> Attributes:
         """Attributes that know a distribution by its quantiles."""
-        return cls(np.asarray(summary["quantiles"], np.float64), loudness=bool(summary["loudness"]))
+        table = np.asarray(summary["quantiles"], np.float64)
+        return cls(table, loudness=bool(summary["loudness"]), quantiles=True)
 
     def _of(self, table: Floats, rng: np.random.Generator) -> Scores:
         from scipy.special import ndtri
@@ -152,9 +158,12 @@ class Attributes:
             )
             for side in ("left", "right")
         )
-        places = low + (high - low) * rng.random(table.shape)
-        count = len(self._sorted)
-        return np.asarray(ndtri((places + 0.5) / (count + 1)), dtype=np.float32)
+        count, among = len(self._sorted), rng.random(table.shape)
+        ranks = (low + (high - low) * among + 0.5) / (count + 1)
+        if self._quantiles:  # what lies between two of them may stand anywhere there
+            between = np.clip((low - 1 + among) / (count - 1), OUTERMOST, 1.0 - OUTERMOST)
+            ranks = np.where(high > low, ranks, between)
+        return np.asarray(ndtri(ranks), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
 import shutil
 import zipfile
 from collections import Counter
@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from tqdm import tqdm
 
+from pianogan_bgm.files import write_atomically
 from pianogan_bgm.notes import DEFAULT_VELOCITY
 from pianogan_bgm.roll import ROLL
 from training import licences
@@ -62,6 +63,7 @@ def build(jobs: Sequence[Job], output: Path, name: str, skipped: list[dict[str, 
     fingerprint = hashlib.sha256(identity.encode()).hexdigest()
     if (done := _finished(output, fingerprint)) is not None:
         print(f"{output}: already prepared from the same input")
+        _tidy(output)
         return done
     work = output / f".work-{fingerprint[:16]}"
     work.mkdir(parents=True, exist_ok=True)
@@ -79,9 +81,16 @@ def build(jobs: Sequence[Job], output: Path, name: str, skipped: list[dict[str, 
     if not pieces:
         raise DataError("no piece is left: " + "; ".join(s["reason"] for s in skipped[:5]))
     manifest = write(pieces, output, name, skipped, fingerprint)
+    _tidy(output)
+    return manifest
+
+
+def _tidy(output: Path) -> None:
+    """Remove the work that was kept, and what a run that was killed had half written."""
     for left in output.glob(".work-*"):
         shutil.rmtree(left)
-    return manifest
+    for half in output.glob(".*.tmp"):
+        half.unlink()
 
 
 def _finished(output: Path, fingerprint: str) -> dict[str, Any] | None:
@@ -143,10 +152,9 @@ def _kept(path: Path, count: int) -> list[GridPiece | str]:
 
 def _save(path: Path, arrays: dict[str, Any]) -> None:
     """Write an .npz in one piece: all of it or nothing."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
-    os.replace(temporary, path)
+    data = io.BytesIO()
+    np.savez_compressed(data, allow_pickle=False, **arrays)
+    write_atomically(path, data.getvalue())
 
 
 def write(
@@ -177,7 +185,8 @@ def write(
         "pieces": records,
         "skipped": skipped,
     }
-    _write_text(output / MANIFEST_FILE, json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
+    text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
+    write_atomically(output / MANIFEST_FILE, text.encode())
     _report(manifest)
     return manifest
 
@@ -260,12 +269,6 @@ def _totals(records: Sequence[dict[str, Any]], skipped: Sequence[dict[str, str]]
         "dropped notes": dict(dropped),
         "skipped files": dict(Counter(entry["reason"].split(":")[0] for entry in skipped)),
     }
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, "utf-8")
-    os.replace(temporary, path)
 
 
 def _report(manifest: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pianogan_bgm.roll import ROLL, SOUNDING_BYTE, STRUCK_BYTE, Cells
-from training.studio import KEYS, NEVER, Thresholds
+from training.studio import KEYS, NEVER, Thresholds, struck_cells
 
 LIMIT: Final = 3.0
 HALVINGS: Final = 10
@@ -124,11 +124,7 @@ def _notes(held: Any, struck: Any, hold: float, least: float, strike: float) -> 
 
 
 def _strikes(held: Any, struck: Any, strike: float, hold: float, least: float) -> npt.NDArray[np.bool_]:
-    """As :func:`training.studio.decide` decides."""
-    margins = _margins(held, struck, strike, hold)
-    best = margins.max(axis=-1, keepdims=True)
-    plain = np.exp(margins).sum(axis=-1, keepdims=True) > least
-    return np.asarray((margins > 0.0) | ((margins >= best) & plain))
+    return np.asarray(struck_cells(_margins(held, struck, strike, hold), least, np))
 
 
 def _sounding(held: Any, struck: Any, strike: float, least: float, hold: float) -> int:

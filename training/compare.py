@@ -95,7 +95,8 @@ def compare(
 ) -> dict[str, dict[str, float]]:
     """Rows of all runs with every share and blur (None: the run's own), and of training windows.
 
-    The latter are the ceiling.
+    The latter are the ceiling. A run is called by its folder's name, or by its path where
+    another is called so.
     """
     from training.studio_export import load_generator
 
@@ -103,13 +104,15 @@ def compare(
     # drawn at once, so that no two sets have a window in common
     training = split_windows(corpus, "train", sets * len(real), 0)
     rows = {"training windows": measured(real, np.array_split(training, sets))}
+    names = [run.name for run in runs]
     ways = list(product(runs, shares, blurs))
     for run, share, blur in tqdm(ways, desc="comparing", unit="way"):
         model = load_generator(run, share=share, blur=blur)
         said = (
             f"{what} {value:g}" for what, value in (("share", share), ("blur", blur)) if value is not None
         )
-        rows[", ".join([run.name, *said])] = measured(real, list(composed(model, len(real), sets)))
+        name = run.name if names.count(run.name) == 1 else str(run)
+        rows[", ".join([name, *said])] = measured(real, list(composed(model, len(real), sets)))
     return rows
 
 

@@ -35,7 +35,7 @@ fixed random waves. Over seeds they are as good as independent; between near lat
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import keras
 import numpy as np
@@ -70,6 +70,26 @@ BLURRED: Final = np.repeat([2.0, 1.0], (1, IDEAS - 1))
 CLEAR: Final = 1e-6
 """The least variance that is left of an idea."""
 _FAR: Final = -1e4
+
+
+class Plan(NamedTuple):
+    """Known before the first beat: ``(75, n, ...)`` each, and ``taste``, ``(n, hidden)``."""
+
+    settings: Any
+    chances: Any
+    blurs: Any
+    lots: Any
+    taste: Any
+
+
+class Carried(NamedTuple):
+    """What goes from beat to beat; ``made`` are the codes of all beats so far."""
+
+    heard: Any
+    memory: Any
+    back: Any
+    keys: Any
+    made: Any
 
 
 class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
@@ -212,8 +232,8 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         *_, made = ops.fori_loop(0, BEATS, beat, tuple(begin))
         return made
 
-    def plan(self, latent: Any) -> tuple[Any, Any, Any, Any, Any]:
-        """Known before the first beat: settings, chances, blurs and lots, ``(75, n, …)``, and taste."""
+    def plan(self, latent: Any) -> Plan:
+        """What is known before the first beat."""
         latent = ops.cast(latent, self.compute_dtype)
         scores = ops.matmul(latent, self._cast(self.wanted.root)) + self._cast(self.wanted.centre)
         style = self.style(self._cast(self.emphasis) * scores + self._cast(self.shift))
@@ -222,12 +242,12 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         # the chances of another code and beat, which are unrelated to those of this one
         blurs = ops.roll(ops.roll(chances, self.codes // 2, axis=2), BEATS // 2, axis=0)
         blurs = self.hears * ops.sqrt(self._cast(self.blur)) * blurs
-        return settings, chances, blurs, lots, self._taste(style)
+        return Plan(settings, chances, blurs, lots, self._taste(style))
 
-    def carried(self) -> tuple[tuple[int, ...], ...]:
-        """Shapes, without the batch, of heard, memory, back, keys and made: what beats hand on."""
+    def carried(self) -> Carried:
+        """Shapes, without the batch, of what beats hand on."""
         keys = (HEADS + POINTERS, HEAD_SIZE, BEATS)
-        return (self.codes,), (self.width,), (3 * self.width,), keys, (BEATS, self.codes)
+        return Carried((self.codes,), (self.width,), (3 * self.width,), keys, (BEATS, self.codes))
 
     def parts(self) -> list[int]:
         """Where the products of the memory are parted: back to the gates, asks, keys, what is said."""

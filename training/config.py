@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 import types
 import typing
@@ -21,7 +22,8 @@ class InvalidConfig(ValueError):
 class VaeConfig:
     """The autoencoder of beats and the composer as its prior (``studio``, first stage).
 
-    ``width``: channels of encoder and decoder. ``codes``: latent numbers a beat. ``blocks``: residual blocks
+    ``width``: channels of encoder and decoder. ``codes``: latent numbers a beat, an even
+    number, for chances come in pairs. ``blocks``: residual blocks
     of the decoder. ``composer``, ``hidden``: width of the composer's memory and of its other layers.
     ``kl_weight``: what a nat of rate, beyond what the composer expects, costs beside a nat of reconstruction.
     """
@@ -37,12 +39,19 @@ class VaeConfig:
     kl_weight: float = 1.0
     velocity_weight: float = 1.0
 
+    def __post_init__(self) -> None:
+        """Refuse what the networks cannot be made of."""
+        _check_numbers(self)
+        _at_least_one(self, "width", "codes", "composer", "hidden", "batch")
+        _multiple_of(2, self, "codes")
+
 
 @dataclass(frozen=True, slots=True)
 class GanConfig:
-    """The generator against the critic (``studio``, third stage).
+    """The generator against the critic (``studio``, second stage).
 
-    ``critic_width``: channels of the discriminator. ``ema``: decay of the averaged generator. ``r1``: weight
+    ``critic_width``: channels of the discriminator. ``batch``: a multiple of 4, the group that the critic
+    compares samples within. ``ema``: decay of the averaged generator. ``r1``: weight
     of the lazy slope penalties, taken every ``r1_every`` steps. ``anchor``: weight of a nat of the first
     stage's loss, which goes on beside the critic's answers. ``head_start``: steps in which the critic learns
     alone. ``daring``: what chances are multiplied with when composing; less than 1 keeps nearer to what is
@@ -66,6 +75,15 @@ class GanConfig:
     blur: float = 1.0
     share: float = 1.0
 
+    def __post_init__(self) -> None:
+        """Refuse what the stage cannot be trained with."""
+        _check_numbers(self)
+        _at_least_one(self, "critic_width", "batch", "r1_every")
+        _multiple_of(4, self, "batch")
+        for name in ("ema", "share"):
+            if not 0.0 <= (value := getattr(self, name)) <= 1.0:
+                raise InvalidConfig(f"{name} must be from 0 to 1; got {value!r}")
+
 
 @dataclass(frozen=True, slots=True)
 class ReferenceConfig:
@@ -86,10 +104,18 @@ class ReferenceConfig:
     stop_margin: float = 0.02
     stop_window: int = 50
 
+    def __post_init__(self) -> None:
+        """Refuse what the networks cannot be trained with."""
+        _check_numbers(self)
+        _at_least_one(self, "batch")
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One training run. ``minutes`` settings are wall-clock; everything else counts steps."""
+    """One training run. ``minutes`` settings are wall-clock; everything else counts steps.
+
+    ``validation_windows``: at least 4, which the critic compares.
+    """
 
     name: str
     network: Literal["studio", "reference"]
@@ -105,6 +131,33 @@ class Config:
     vae: VaeConfig = field(default_factory=VaeConfig)
     gan: GanConfig = field(default_factory=GanConfig)
     reference: ReferenceConfig = field(default_factory=ReferenceConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse what a run cannot be logged or validated by."""
+        _check_numbers(self)
+        _at_least_one(self, "validate_every", "log_every")
+        if self.validation_windows < 4:
+            raise InvalidConfig(f"validation_windows must be at least 4; got {self.validation_windows!r}")
+
+
+def _check_numbers(table: Any) -> None:
+    for f in fields(table):
+        value = getattr(table, f.name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InvalidConfig(f"{f.name} must be a finite number; got {value!r}")
+        if isinstance(value, int | float) and value < 0:
+            raise InvalidConfig(f"{f.name} must not be negative; got {value!r}")
+
+
+def _at_least_one(table: Any, *names: str) -> None:
+    for name in names:
+        if (value := getattr(table, name)) < 1:
+            raise InvalidConfig(f"{name} must be at least 1; got {value!r}")
+
+
+def _multiple_of(factor: int, table: Any, name: str) -> None:
+    if (value := getattr(table, name)) % factor:
+        raise InvalidConfig(f"{name} must be a multiple of {factor}; got {value!r}")
 
 
 def load(path: str | Path) -> Config:
@@ -147,7 +200,7 @@ def _build(kind: type[Table], table: dict[str, Any], where: str) -> Table:
     values = {key: _value(hints[key], value, f"{where}: {key}") for key, value in table.items()}
     try:
         return kind(**values)
-    except TypeError as error:
+    except (TypeError, InvalidConfig) as error:
         raise InvalidConfig(f"{where}: {error}") from error
 
 
@@ -166,6 +219,4 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if not isinstance(value, tuple(allowed)) or isinstance(value, bool):
         names = " or ".join(kind.__name__ for kind in allowed)
         raise InvalidConfig(f"{where} must be {names}; got {value!r}")
-    if isinstance(value, int | float) and value < 0:
-        raise InvalidConfig(f"{where} must not be negative; got {value!r}")
     return value

@@ -10,11 +10,12 @@ import argparse
 import io
 import json
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
-from pianogan_bgm.files import write_atomically
+from pianogan_bgm.files import write_together
 from training.config import published
 from training.runs import read_meta
 
@@ -25,20 +26,22 @@ KEPT = ("encoder", "decoder", "composer")
 def keep(run: Path, folder: Path) -> None:
     """Write ``folder/checkpoints/vae-best.npz`` and ``folder/origin.json`` from the run's best weights.
 
-    Raises ``FileNotFoundError`` where the first stage has no best checkpoint yet.
+    The latter holds what the run's ``run.json`` says (with the "origin" of a run that began with another's
+    weights), the step of the weights, and the sha256 of the file they are in. Raises ``FileNotFoundError``
+    where the first stage has no best checkpoint yet; then nothing is written.
     """
-    (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
     path = run / "checkpoints" / "vae-best.npz"
     with np.load(path, allow_pickle=False) as arrays:
         step = read_meta(arrays)["step"]
         names = [name for name in arrays.files if name.partition("/")[0] in KEPT]
         weights = {name: arrays[name].astype(np.float16) for name in names}
     facts = published(json.loads((run / "run.json").read_text(encoding="utf-8")))
-    origin = {"run": facts, "step": step}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **weights)
-    write_atomically(folder / "checkpoints" / path.name, buffer.getvalue())
-    write_atomically(folder / "origin.json", (json.dumps(origin, indent=2) + "\n").encode())
+    kept = buffer.getvalue()
+    origin = {"run": facts, "step": step, "sha256": sha256(kept).hexdigest()}
+    text = json.dumps(origin, indent=2) + "\n"
+    write_together({folder / "checkpoints" / path.name: kept, folder / "origin.json": text.encode()})
 
 
 def main(argv: list[str] | None = None) -> int:

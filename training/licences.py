@@ -10,7 +10,9 @@ UNKNOWN: Final = "unknown"
 FREE: Final = frozenset({"CC0", "Public Domain", "CC BY"})
 """Families that allow any use, at most with credit; the others need ``--allow-licence``."""
 
-_URL = re.compile(r"creativecommons\.org/licenses/(by(?:-nc)?(?:-sa|-nd)?)/(\d\.\d)", re.I)
+_URL = re.compile(r"creativecommons\.org/licenses/((?:by|nc|sa|nd)(?:-(?:nc|sa|nd))*)(?:/(\d\.\d))?", re.I)
+_RESERVED = re.compile(r"all\s+rights\s+reserved", re.I)
+_CLAIMED = re.compile(r"©|\(c\)", re.I)
 _NAME = re.compile(
     r"(?:creative commons|cc)[\s-]*(?:attribution|by)((?:[\s-]*(?:non-?commercial|share-?alike|"
     r"no-?deriv\w*|nc|sa|nd)\b)*)(?:[\s-]*(?:international|unported))?[\s-]*(\d\.\d)?",
@@ -21,18 +23,25 @@ _NAME = re.compile(
 def identify(text: str) -> str:
     """The licence a licence file or a licence field names, such as "CC BY 4.0", or ``UNKNOWN``.
 
-    Only the first 3,000 characters count: long licences mention others further down.
+    Of several the one that allows least, whatever each is for. ``UNKNOWN`` where all rights are reserved, and
+    where somebody claims a copyright beside nothing but the words "public domain". Only the first 3,000
+    characters count: long licences mention others further down.
     """
     head = text[:3000]
+    if _RESERVED.search(head):
+        return UNKNOWN
+    found = [f"CC {match[1].upper()} {match[2] or ''}".strip() for match in _URL.finditer(head)]
+    found += [_spell(match[1] or "", match[2] or "") for match in _NAME.finditer(head)]
     if re.search(r"CC0|publicdomain/zero", head):
-        return "CC0 1.0"
-    if found := _URL.search(head):
-        return f"CC {found[1].upper()} {found[2]}"
-    if found := _NAME.search(head):
-        return _spell(found[1] or "", found[2] or "")
-    if re.search(r"public domain", head, re.I):
+        found.append("CC0 1.0")
+    if not found and re.search(r"public\s+domain", head, re.I) and not _CLAIMED.search(head):
         return "Public Domain"
-    return UNKNOWN
+    return max(found, key=_limits, default=UNKNOWN)
+
+
+def _limits(licence: str) -> tuple[bool, ...]:
+    """What a licence forbids or asks for, the worst first: greater allows less. Last, whether a version."""
+    return *(part in licence for part in ("NC", "ND", "SA", "BY")), licence != family(licence)
 
 
 def _spell(limits: str, version: str) -> str:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from pianogan_bgm.files import write_atomically
 from pianogan_bgm.roll import ROLL, Cells
 from training.baselines import paint
 from training.features import NoteTable
@@ -182,7 +184,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         rolls = rolls_of([events.tolist() for events in sample(read_weights(), given.count, given.seed)])
-        np.save(given.output, rolls)
+        data = io.BytesIO()
+        np.save(data, rolls)
+        write_atomically(given.output, data.getvalue())
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

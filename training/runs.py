@@ -93,6 +93,15 @@ class Run:
             os.fsync(file.fileno())
         temporary.replace(path)
 
+    def ended(self, name: str, steps: int) -> bool:
+        """Whether a stage has taken its last step, and has a best checkpoint."""
+        best = self.checkpoints / f"{name}-best.npz"
+        newest = self.checkpoints / f"{name}.npz" if steps else best
+        if not (newest.exists() and best.exists()):
+            return False
+        with np.load(newest, allow_pickle=False) as arrays:
+            return bool(read_meta(arrays)["step"] >= steps)
+
     def restore(self, stage: Stage) -> tuple[int, float | None] | None:
         """Load the newest checkpoint of a stage; None where there is none."""
         path = self.checkpoints / f"{stage.name}.npz"
@@ -135,16 +144,31 @@ class Run:
         """Set one entry of ``run.json``, atomically."""
         if not self._writes:
             return
-        path = self.folder / "run.json"
-        entries = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        entries[key] = value
-        write_atomically(path, json.dumps(entries, indent=2).encode())
+        entries = {**read_facts(self.folder), key: value}
+        write_atomically(self.folder / "run.json", json.dumps(entries, indent=2).encode())
+
+    def tell(self, facts: Mapping[str, Any]) -> None:
+        """Record how the run came about; of a run that has begun already, only that another revision goes on.
+
+        Such revisions stand in "resumed", in their order.
+        """
+        told = read_facts(self.folder)
+        for key, value in facts.items():
+            if key not in told:
+                self.record(key, value)
+        resumed = told.get("resumed", [])
+        if "revision" in told and [told["revision"], *resumed][-1] != facts["revision"]:
+            self.record("resumed", [*resumed, facts["revision"]])
 
     def _start_from_another(self, stage: Stage) -> None:
         """Begin a fresh stage with the best weights of the run ``init_from``, as far as they fit."""
         if self.config.init_from is None:
             return
-        path = Path(self.config.init_from) / "checkpoints" / f"{stage.name}-best.npz"
+        source = Path(self.config.init_from)
+        told = next((name for name in ("origin.json", "run.json") if (source / name).exists()), None)
+        if told is not None:
+            self.record("origin", json.loads((source / told).read_text(encoding="utf-8")))
+        path = source / "checkpoints" / f"{stage.name}-best.npz"
         if not path.exists():
             self.record(f"{stage.name}_init", "nothing: no weights of this stage there")
             return
@@ -168,11 +192,32 @@ class Run:
         path = self.folder / "metrics.jsonl"
         if not path.exists() or not self._writes:
             return
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        kept = [row for row in rows if row["stage"] != stage or row["step"] <= step]
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
-        temporary.replace(path)
+        kept = [row for row in read_log(path) if row["stage"] != stage or row["step"] <= step]
+        write_atomically(path, "".join(json.dumps(row) + "\n" for row in kept).encode())
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What ``run.json`` of a run folder says; empty without one."""
+    path = folder / "run.json"
+    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return facts
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The rows of a ``metrics.jsonl``; none without one.
+
+    A last line that was only half written, as a killed run may leave it, is no row. Any other that is not
+    JSON raises ``ValueError``.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number < len(lines):
+                raise ValueError(f"{path}: line {number} must be JSON; got {line[:40]!r}") from error
+    return rows
 
 
 def load_variables(path: Path, variables: Mapping[str, Any]) -> dict[str, Any]:

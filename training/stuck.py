@@ -18,11 +18,11 @@ import numpy as np
 
 from pianogan_bgm.errors import PianoganError
 from pianogan_bgm.notes import STEPS_PER_BEAT
-from pianogan_bgm.roll import STRUCK_BYTE, Cells
+from pianogan_bgm.roll import ROLL, Cells
 from training.corpus import Corpus
 from training.entrants import Source, entrant
 from training.evaluate import split_windows
-from training.features import Ints, checked
+from training.features import Ints, note_table
 
 ALIKE: Final = 0.6
 LAGS: Final = (1, 2, 4)
@@ -33,15 +33,19 @@ def longest_alike(cells: Cells) -> Ints:
     """Beats in the longest run in which each is like an earlier one, int64 ``(n,)``.
 
     ``cells``: uint8 ``(n, 106, steps)``; steps after the last whole beat do not count. Beats without a note
-    are like nothing. Raises :class:`~pianogan_bgm.errors.InvalidRoll` for anything else.
+    are like nothing. Notes are those of :func:`training.features.note_table`: a held cell after silence
+    starts one, too. Raises :class:`~pianogan_bgm.errors.InvalidRoll` for anything else.
     """
-    count, keys, steps = checked(cells).shape
+    notes = note_table(cells)
+    count, keys, steps = cells.shape
+    starts = np.zeros((count, keys, steps), dtype=np.bool_)
+    starts[notes.roll, notes.pitch - ROLL.lowest, notes.start] = True
     whole = steps - steps % STEPS_PER_BEAT
-    struck = (cells[:, :, :whole] >= STRUCK_BYTE).reshape(count, keys, -1, STEPS_PER_BEAT)
+    struck = starts[:, :, :whole].reshape(count, keys, -1, STEPS_PER_BEAT)
     longest = np.zeros(count, dtype=np.int64)
     for lag in LAGS:
         now, then = struck[:, :, lag:], struck[:, :, :-lag]
-        both, either = (notes.sum(axis=(1, 3)) for notes in (now & then, now | then))
+        both, either = (which.sum(axis=(1, 3)) for which in (now & then, now | then))
         run = np.zeros(count, dtype=np.int64)
         for alike in ((both >= ALIKE * either) & (either > 0)).T:
             run = np.where(alike, run + 1, 0)

@@ -99,20 +99,10 @@ class Thresholds:
 def decide(held: Any, struck: Any, least: float = NEVER) -> tuple[Any, Any]:
     """Log-odds over time ``(n, 300, keys)`` to which cells are struck and which sound, booleans.
 
-    A cell is struck where that is likelier than what else is likeliest, holding or silence. Where the odds of
-    all cells of a step for that sum to more than ``least``, its likeliest is struck in any case: that
-    something is struck can be plain where what is struck is not, and a rhythm must not suffer from it. A
-    struck cell sounds on for as long as holding is likelier than silence: nothing is held that was not
-    struck.
+    Struck: :func:`struck_cells`. A struck cell sounds on for as long as holding is likelier than silence:
+    nothing is held that was not struck.
     """
-    margins = struck - ops.maximum(held, ops.zeros_like(held))
-    strikes = margins > 0.0
-    if least < NEVER:
-        # by rows: of a last axis behind two others a converter makes a pooling, which has no double kernel
-        highest = ops.max(ops.reshape(margins, (-1, margins.shape[-1])), axis=-1)
-        best = margins >= ops.reshape(highest, (-1, margins.shape[1], 1))
-        plain = ops.sum(ops.exp(margins), axis=-1, keepdims=True) > ops.cast(least, margins.dtype)
-        strikes = ops.logical_or(strikes, ops.logical_and(best, plain))
+    strikes = struck_cells(struck - ops.maximum(held, ops.zeros_like(held)), least)
     sounding, holds = strikes, held > ops.zeros_like(held)
     apart = 1
     while apart < held.shape[1]:  # doubling the reach each time (Hillis & Steele 1986)
@@ -124,6 +114,24 @@ def decide(held: Any, struck: Any, least: float = NEVER) -> tuple[Any, Any]:
         holds = ops.logical_and(holds, ops.concatenate([nothing, holds[:, :-apart]], axis=1))
         apart *= 2
     return strikes, sounding
+
+
+def struck_cells(margins: Any, least: float = NEVER, library: Any = ops) -> Any:
+    """By how much striking beats what else is likeliest, ``(n, 300, keys)``, to which cells are struck.
+
+    A cell is struck where that is likelier than what else is likeliest, holding or silence. Where the odds of
+    all cells of a step for that sum to more than ``least``, its likeliest is struck in any case: that
+    something is struck can be plain where what is struck is not, and a rhythm must not suffer from it.
+    ``library``: whose arrays these are, ``keras.ops`` or ``numpy``.
+    """
+    strikes = margins > 0.0
+    if least == NEVER:
+        return strikes
+    # by rows: of a last axis behind two others a converter makes a pooling, which has no double kernel
+    highest = library.max(library.reshape(margins, (-1, margins.shape[-1])), axis=-1)
+    best = margins >= library.reshape(highest, (-1, margins.shape[1], 1))
+    plain = library.sum(library.exp(margins), axis=-1, keepdims=True) > least
+    return library.logical_or(strikes, library.logical_and(best, plain))
 
 
 def over_time(odds: Any) -> tuple[Any, Any]:

@@ -20,7 +20,7 @@ from training.attributes import Attributes, Wanted
 from training.calibrate import Amounts, Requests, calibrated, met
 from training.composer import Composer
 from training.config import Config
-from training.corpus import Cells, Corpus
+from training.corpus import Cells, Corpus, DataError
 from training.gradients import GradientStep, Move
 from training.metrics import validation_score
 from training.relations import repeats
@@ -307,8 +307,13 @@ def composed_odds(compose: Callable[[Any], Any], decoder: Any, latents: Any) -> 
 
 
 def evaluation_cells(corpus: Corpus, split: str, most: int, seed: int) -> npt.NDArray[np.uint8]:
-    """At most ``most`` non-overlapping windows of a split, chosen by ``seed``; codec bytes (n, 106, 300)."""
+    """At most ``most`` non-overlapping windows of a split, chosen by ``seed``; codec bytes (n, 106, 300).
+
+    Raises :class:`DataError` for a split without any.
+    """
     windows = corpus.windows(split)
+    if not len(windows):
+        raise DataError(f"split {split!r} needs at least one window; it has none")
     chosen = np.random.default_rng(seed).permutation(len(windows))[:most]
     return np.stack([corpus.cells(int(piece), int(start)) for piece, start in windows[np.sort(chosen)]])
 

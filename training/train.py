@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
+from pianogan_bgm.files import write_atomically
 from training.config import Config, InvalidConfig, load
 from training.corpus import Corpus, DataError
 from training.distribution import distributed, is_chief
-from training.runs import Run, Stage, revision
+from training.runs import Run, Stage, read_facts, revision
 
 
-def stages(config: Config, corpus: Corpus, run: Path) -> list[Callable[[], Stage]]:
+class Planned(NamedTuple):
+    """A stage that is yet to be made, of so many steps."""
+
+    name: str
+    steps: int
+    make: Callable[[], Stage]
+
+
+def stages(config: Config, corpus: Corpus, run: Path) -> list[Planned]:
     """The stages of a network, made one after another: a later one reads what the one before wrote."""
     if config.network == "reference":
         from training.reference import ReferenceStage
 
-        return [lambda: ReferenceStage(config, corpus)]
+        return [Planned(ReferenceStage.name, config.reference.steps, lambda: ReferenceStage(config, corpus))]
     from training.studio_gan import GanStage
     from training.studio_vae import VaeStage
 
-    return [lambda: VaeStage(config, corpus), lambda: GanStage(config, corpus, run)]
+    return [
+        Planned(VaeStage.name, config.vae.steps, lambda: VaeStage(config, corpus)),
+        Planned(GanStage.name, config.gan.steps, lambda: GanStage(config, corpus, run)),
+    ]
 
 
 def describe(config: Config, corpus: Corpus) -> dict[str, object]:
@@ -39,20 +51,29 @@ def describe(config: Config, corpus: Corpus) -> dict[str, object]:
     }
 
 
-def train(config: Config, corpus: Corpus, folder: Path) -> Run:
-    """Run every stage, going on where the folder's checkpoints end."""
+def train(config: Config, corpus: Corpus, folder: Path, text: bytes) -> Run:
+    """Run every stage that has not ended, going on where the folder's checkpoints end.
+
+    ``text``: the configuration as given, for the folder. It and the facts are written once the first of these
+    stages has taken its checkpoint: what is refused changes nothing that the folder says of the run.
+    """
     run = Run(folder, config)
-    for key, value in describe(config, corpus).items():
-        run.record(key, value)
     keras.mixed_precision.set_global_policy(config.precision)
-    for make in stages(config, corpus, folder):
-        run.train(make())
+    left = [stage for stage in stages(config, corpus, folder) if not run.ended(stage.name, stage.steps)]
+    for planned in left:
+        stage = planned.make()
+        if planned is left[0]:
+            run.restore(stage)
+            if is_chief():
+                write_atomically(folder / "config.toml", text)
+            run.tell(describe(config, corpus))
+        run.train(stage)
         keras.backend.clear_session(free_memory=True)
     return run
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Command line; exit status 2 for a bad configuration or corpus."""
+    """Command line; exit status 2 for a bad configuration or corpus, or another network's weights."""
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, help="prepared corpus, instead of the one the config names")
@@ -63,13 +84,12 @@ def main(argv: list[str] | None = None) -> int:
         config = load(args.config)
         folder: Path = args.run or Path("runs") / config.name
         _check(config, folder, resume=args.resume)
+        text = args.config.read_bytes()
         corpus = Corpus.load(args.data or Path(config.data))
+        _check_data(corpus, folder)
         with distributed(config.distribute):  # returns once every worker has come this far
-            folder.mkdir(parents=True, exist_ok=True)
-            if is_chief():
-                shutil.copyfile(args.config, folder / "config.toml")
-            train(config, corpus, folder)
-    except (InvalidConfig, DataError) as error:
+            train(config, corpus, folder, text)
+    except (ValueError, DataError) as error:
         print(error, file=sys.stderr)
         return 2
     return 0
@@ -80,6 +100,12 @@ def _check(config: Config, folder: Path, *, resume: bool) -> None:
         raise InvalidConfig(f"{folder} holds a run already: add --resume to go on with it")
     if config.init_from and not list(Path(config.init_from).glob("checkpoints/*-best.npz")):
         raise InvalidConfig(f"init_from: {config.init_from} holds no checkpoints/*-best.npz to start from")
+
+
+def _check_data(corpus: Corpus, folder: Path) -> None:
+    got = corpus.manifest["sha256"]
+    if (begun := read_facts(folder).get("data", {}).get("sha256", got)) != got:
+        raise DataError(f"{folder} must go on with the data it began with, sha256 {begun}; got sha256 {got}")
 
 
 if __name__ == "__main__":

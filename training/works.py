@@ -70,17 +70,23 @@ def work_keys(composer: str, title: str, *places: str, entry: str = "") -> froze
     """The work keys of a piece.
 
     ``title`` and ``places`` (paths, sub-titles, opus fields) are searched for catalogue numbers; a piece
-    without any is known by composer and title. ``entry``: what of its collection it belongs to (a song
-    cycle, one manuscript), if anything.
+    without any is known by composer and title, in whatever letters. ``entry``: what of its collection it
+    belongs to (a song cycle, one manuscript), if anything. There is at least one key.
     """
     name = surname(composer)
     numbers = set().union(*(catalogue_numbers(text) for text in (title, entry, *places)))
     keys = {f"{name} {number}" for number in numbers}
-    if not numbers and plain(title) and not (entry and name in NAMELESS):
-        keys.add(f"{name} {plain(title)}")
+    titled = _words(title)
+    if not numbers and titled and not (entry and name in NAMELESS):
+        keys.add(f"{name} {titled}")
     if entry:
-        keys.add(f"{name} entry {plain(entry)}")
-    return frozenset(keys)
+        keys.add(f"{name} entry {_words(entry)}")
+    return frozenset(keys or {f"{name} untitled"})
+
+
+def _words(text: str) -> str:
+    """Plain letters; text that has none as it is, in lower case."""
+    return plain(text) or text.strip().casefold()
 
 
 def groups(keys: Sequence[Iterable[T]]) -> list[int]:

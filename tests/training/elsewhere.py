@@ -22,8 +22,8 @@ def go_on(config_path: Path, data: Path, folder: Path, way: str) -> None:
     with distributed(way):
         assert way == "none" or current().num_replicas_in_sync == 2
         run = Run(folder, config)
-        for make in stages(config, corpus, folder):
-            stage: Any = make()
+        for planned in stages(config, corpus, folder):
+            stage: Any = planned.make()
             begun = run.restore(stage)
             assert begun is not None
             assert begun[0] < stage.steps

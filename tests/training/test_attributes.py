@@ -127,3 +127,13 @@ def test_a_summary_in_a_checkpoint_gives_nearly_the_same_scores() -> None:
     again = Attributes.from_summary(json.loads(json.dumps(known.summary())))
     some = rolls[:50].astype(np.uint8)
     np.testing.assert_allclose(again.scores(some), known.scores(some), atol=0.1)
+
+
+def test_scores_by_a_summary_are_spread_as_those_by_all_that_is_known() -> None:
+    rng = np.random.default_rng(5)
+    table = rng.standard_normal((4000, 14))
+    known = Attributes(table, loudness=False)
+    again = Attributes.from_summary(known.summary())
+    draws = (one._of(rng.standard_normal((4000, 14)), np.random.default_rng(6)) for one in (known, again))
+    for spread in (np.std(scores, axis=0) for scores in draws):
+        np.testing.assert_allclose(spread, 1.0, atol=0.03)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pianogan_bgm.roll import HELD_BYTE, STRUCK_BYTE, to_cells
+from training import calibrate
 from training.calibrate import EMPHASES, FOLLOWED, LIMIT, PACE, SHIFTS, Amounts, Requests, calibrated, met
 from training.studio import NEVER, Decision, Thresholds
 
@@ -38,6 +39,16 @@ def test_calibrated_odds_strike_in_as_many_steps_as_wanted_with_as_many_notes() 
     assert thresholds.least < NEVER
     assert got.onsets == pytest.approx(wanted.onsets, abs=2.0)
     assert got.notes == pytest.approx(wanted.notes, rel=0.02)
+
+
+@pytest.mark.parametrize("least", [NEVER, 0.2])
+def test_what_is_counted_is_what_is_decided(least: float) -> None:
+    odds = odds_of(3)
+    thresholds = Thresholds(strike=-0.5, hold=0.25, least=least)
+    planes = [np.reshape(odds[:, :, i], (-1, 300, 88)) for i in range(2)]
+    found = calibrate._strikes(*planes, thresholds.strike, thresholds.hold, thresholds.least)
+    struck = decoded(odds, thresholds)[:, :88] >= STRUCK_BYTE
+    np.testing.assert_array_equal(found.transpose(0, 2, 1), struck)
 
 
 def test_where_enough_steps_are_struck_anyway_none_is_added() -> None:

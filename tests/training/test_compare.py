@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,18 @@ def test_a_run_is_compared_in_every_way_that_is_asked_for(
         f"{bench.whole.name}, share {share}, blur 0.5" for share in (0, 1)
     ]
     assert rows[0].split()[-9:] != rows[1].split()[-9:]
+
+
+def test_runs_whose_folders_are_called_alike_have_a_row_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare, "split_windows", lambda *_: np.zeros((4, 106, 300), np.uint8))
+    monkeypatch.setattr(compare, "measured", lambda *_: {"AUC": 0.5})
+    monkeypatch.setattr(compare, "composed", lambda *_: iter(()))
+    monkeypatch.setattr(studio_export, "load_generator", lambda *_, **__: None)
+    runs = [tmp_path / name for name in ("a/open", "b/open", "b/maestro")]
+    rows: Any = compare.compare(runs, None)  # type: ignore[arg-type]
+    assert list(rows) == ["training windows", str(runs[0]), str(runs[1]), "maestro"]
 
 
 def test_music_like_the_real_measures_better_than_noise() -> None:

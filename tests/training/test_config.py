@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,20 @@ def test_a_table_becomes_a_frozen_config_with_defaults() -> None:
         ({"seed": 1.5}, "seed must be int"),
         ({"seed": True}, "seed must be int"),
         ({"gan": {"steps": -1}}, "steps must not be negative"),
+        ({"log_every": 0}, "config: log_every must be at least 1; got 0"),
+        ({"validate_every": 0}, "validate_every must be at least 1"),
+        ({"validation_windows": 3}, "validation_windows must be at least 4; got 3"),
+        ({"checkpoint_minutes": float("inf")}, "checkpoint_minutes must be a finite number; got inf"),
+        ({"gan": {"r1_every": 0}}, "config: gan: r1_every must be at least 1"),
+        ({"gan": {"batch": 6}}, "gan: batch must be a multiple of 4; got 6"),
+        ({"gan": {"batch": 0}}, "gan: batch must be at least 1"),
+        ({"gan": {"share": 1.5}}, "gan: share must be from 0 to 1; got 1.5"),
+        ({"gan": {"ema": 2}}, "gan: ema must be from 0 to 1; got 2.0"),
+        ({"gan": {"critic_width": 0}}, "gan: critic_width must be at least 1"),
+        ({"vae": {"codes": 7}}, "vae: codes must be a multiple of 2; got 7"),
+        ({"vae": {"width": 0}}, "vae: width must be at least 1; got 0"),
+        ({"vae": {"learning_rate": float("nan")}}, "vae: learning_rate must be a finite number; got nan"),
+        ({"reference": {"batch": 0}}, "reference: batch must be at least 1"),
         ({"network": "other"}, "network must be one of"),
         ({"distribute": "everywhere"}, "distribute must be one of"),
         ({"init_from": 3}, "init_from must be str or NoneType"),
@@ -41,6 +56,11 @@ def test_a_table_becomes_a_frozen_config_with_defaults() -> None:
 def test_a_wrong_key_or_value_is_refused_by_name(extra: dict[str, object], said: str) -> None:
     with pytest.raises(InvalidConfig, match=said):
         parse({**GOOD, **extra})
+
+
+def test_a_value_put_in_place_of_another_is_checked_too() -> None:
+    with pytest.raises(InvalidConfig, match=r"share must not be negative; got -1\.0"):
+        replace(parse(GOOD).gan, share=-1.0)
 
 
 def test_a_missing_key_is_refused_by_name() -> None:

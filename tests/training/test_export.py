@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +163,8 @@ def test_the_original_network_is_exported_in_single_precision_as_it_is() -> None
     assert found < 1e-5
 
 
-def test_the_studio_network_is_exported_in_double_precision_throughout() -> None:
+@pytest.fixture
+def studio() -> StudioGenerator:
     sizes = {"width": 8, "codes": 6, "composer": 10, "hidden": 8}
     config = parse({"name": "x", "network": "studio", "data": "", "vae": sizes})
     network = StudioGenerator(config, Wanted.plain(), velocity=True, name="generator", dtype="float64")
@@ -171,7 +174,11 @@ def test_the_studio_network_is_exported_in_double_precision_throughout() -> None
     network.composer.blur.assign(np.abs(np.asarray(network.composer.blur)))
     network.composer.make_whole(4.0)
     network.decision.thresholds = Thresholds(strike=-30.0, hold=0.5, least=1e-3)
-    model = graph.to_onnx(network)
+    return network
+
+
+def test_the_studio_network_is_exported_in_double_precision_throughout(studio: StudioGenerator) -> None:
+    network, model = studio, graph.to_onnx(studio)
     assert {variable.dtype for variable in network.variables} == {"float64"}
     assert not operations(model) & {"Sigmoid", "LeakyRelu", "Conv", "GlobalAveragePool"}
     assert {"Scan"} <= operations(model)
@@ -215,6 +222,58 @@ def test_exporting_twice_gives_the_same_bytes(network: Tiny, exported: Any) -> N
     assert graph.to_onnx(network).SerializeToString() == exported.SerializeToString()
 
 
+def shuffled(graph: Any, rng: np.random.Generator) -> None:
+    """Put nodes in another order in which each comes after those it reads, in loops, too."""
+    left, done = list(graph.node), []
+    while left:
+        unmade = {name for node in left for name in node.output}
+        ready = [node for node in left if not unmade & set(_read(node))]
+        done.append(ready[rng.integers(len(ready))])
+        left = [node for node in left if node is not done[-1]]
+    kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in done]
+    del graph.node[:]
+    graph.node.extend(kept)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                shuffled(attribute.g, rng)
+
+
+def _read(node: Any) -> list[str]:
+    bodies = [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
+    return [*node.input, *(name for body in bodies for inner in body.node for name in _read(inner))]
+
+
+def test_the_order_in_which_a_converter_gives_nodes_changes_no_byte(
+    exported: Any, studio: StudioGenerator
+) -> None:
+    for model in (exported, graph.to_onnx(studio)):
+        expected = model.SerializeToString()
+        for seed in range(3):
+            other = onnx.ModelProto.FromString(expected)
+            shuffled(other.graph, np.random.default_rng(seed))
+            assert other.SerializeToString() != expected
+            graph.number_names(other)
+            assert other.SerializeToString() == expected
+
+
+def test_a_product_in_single_precision_is_found_in_a_loop(studio: StudioGenerator) -> None:
+    model = graph.to_onnx(studio)
+    assert graph.computes_in_double(model)
+    (scan,) = [node for node in model.graph.node if node.op_type == "Scan"]
+    (body,) = [a.g for a in scan.attribute if a.type == onnx.AttributeProto.GRAPH]
+    product = next(node for node in body.node if node.op_type == "MatMul")
+    for i, name in enumerate(list(product.input)):
+        cast = onnx.helper.make_node("Cast", [name], [f"{name}/single"], to=onnx.TensorProto.FLOAT)
+        product.input[i] = f"{name}/single"
+        body.node.insert(0, cast)
+    product.output[0], double = "single", product.output[0]
+    body.node.append(onnx.helper.make_node("Cast", ["single"], [double], to=onnx.TensorProto.DOUBLE))
+    graph.put_in_order(body)
+    onnx.checker.check_model(model)
+    assert not graph.computes_in_double(model)
+
+
 def test_a_network_that_changes_in_export_is_refused_and_nothing_written(
     tmp_path: Path, words: dict[str, Any], monkeypatch: pytest.MonkeyPatch, network: Tiny, exported: Any
 ) -> None:
@@ -226,6 +285,18 @@ def test_a_network_that_changes_in_export_is_refused_and_nothing_written(
     with pytest.raises(ExportError, match=r"may differ by 0\.0001; it does by 0\.0002"):
         export_onnx.export(trained(drifted), "tiny", words, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_on_other_weights_is_refused_and_nothing_written(
+    tmp_path: Path, words: dict[str, Any], monkeypatch: pytest.MonkeyPatch, network: Tiny, exported: Any
+) -> None:
+    monkeypatch.setattr(graph, "to_onnx", lambda _: exported)
+    run = trained(network)
+    with pytest.raises(ExportError, match=r"must be on these weights, of sha256 \w+; it is on abc"):
+        export_onnx.export(replace(run, measured_sha256="abc"), "tiny", words, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    own = hashlib.sha256(exported.SerializeToString()).hexdigest()
+    export_onnx.export(replace(run, measured_sha256=own), "tiny", words, tmp_path)
 
 
 def test_bad_words_are_refused_and_nothing_written(
@@ -286,8 +357,11 @@ def test_figures_of_a_report_replace_those_of_the_run(tmp_path: Path) -> None:
     report = {"protocol": {"version": 1}, "rows": {"open": row, "real music (ceiling)": row}}
     path = tmp_path / "report.json"
     path.write_text(json.dumps(report))
-    protocol, figures = export_onnx.read_report(path, "open")
+    protocol, figures, weights = export_onnx.read_report(path, "open")
     assert protocol == 'training.evaluate: {"version": 1}'
     assert figures == {"overlapped_area": 0.8, "ceiling_overlapped_area": 0.8}
+    assert weights == ""
+    path.write_text(json.dumps({**report, "models": {"open": {"sha256": "ab"}}}))
+    assert export_onnx.read_report(path, "open")[2] == "ab"
     with pytest.raises(ExportError, match="not a report on 'maestro'"):
         export_onnx.read_report(path, "maestro")

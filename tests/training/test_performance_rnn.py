@@ -74,6 +74,26 @@ def test_sequences_stop_when_they_have_their_seconds(monkeypatch: pytest.MonkeyP
         assert 2.0 <= SHIFTS[shifts].sum() < 2.0 + wait(31)
 
 
+def test_rolls_that_cannot_be_finished_leave_the_old_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(performance_rnn, "read_weights", dict)
+    monkeypatch.setattr(performance_rnn, "sample", lambda *_: [np.array([0, UP + 0])])
+    path = tmp_path / "rolls.npy"
+    assert main(["-o", str(path)]) == 0
+    before = path.read_bytes()
+    assert np.load(path).shape == (1, 106, 300)
+
+    def full(file: object, rolls: object) -> None:
+        if isinstance(file, Path):
+            file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    assert main(["-o", str(path)]) == 1
+    assert path.read_bytes() == before
+
+
 def test_without_torch_or_weights_the_command_says_what_it_needs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

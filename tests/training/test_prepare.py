@@ -283,6 +283,16 @@ def test_a_file_without_any_licence_ends_in_an_error_not_in_a_corpus(tmp_path: P
         ("Creative Commons Attribution-NoDerivs 3.0", "CC BY-ND 3.0"),
         ("Creative Commons Legal Code\n\nCC0 1.0 Universal", "CC0 1.0"),
         ("Copyright me, do what you like", "unknown"),
+        ("CC BY-NC-SA 4.0. The cover image is CC0.", "CC BY-NC-SA 4.0"),
+        ("CC BY-NC 4.0 (not CC0)", "CC BY-NC 4.0"),
+        ("The cover is CC BY 4.0, the music https://creativecommons.org/licenses/by-sa/3.0/", "CC BY-SA 3.0"),
+        ("https://creativecommons.org/licenses/by-nd-nc/1.0/, the cover CC0", "CC BY-ND-NC 1.0"),
+        ("Public domain works. This edition (c) 2010, all rights reserved.", "unknown"),
+        ("Public domain works. This edition © 2010 Somebody.", "unknown"),
+        ("All rights reserved. The cover image is CC0.", "unknown"),
+        ("Public domain works. © 2010 Somebody, CC BY 2.5", "CC BY 2.5"),
+        ("Copyright (c) 2020 Somebody, who gives it to the public domain by CC0", "CC0 1.0"),
+        ("Creative Commons Attribution 2.5: https://creativecommons.org/licenses/by", "CC BY 2.5"),
     ],
 )
 def test_licences_are_told_by_their_names_and_addresses(text: str, licence: str) -> None:
@@ -433,6 +443,18 @@ def test_no_work_stands_on_two_sides_in_whatever_order(keys: list[frozenset[str]
     order = list(range(len(keys)))
     random.shuffle(order)
     assert split_by_work([keys[index] for index in order]) == [sides[index] for index in order]
+
+
+@pytest.mark.parametrize(("composer", "title"), [("", "月光"), ("久石", "..."), ("", ""), ("", " ")])
+def test_a_title_in_any_letters_or_none_finds_a_side(composer: str, title: str) -> None:
+    ((_, name),) = split_by_work([work_keys(composer, title)])
+    assert name
+
+
+def test_titles_in_other_letters_are_told_apart() -> None:
+    assert not work_keys("", "月光") & work_keys("", "荒城の月")
+    assert not work_keys("", "", entry="月光") & work_keys("", "", entry="荒城の月")
+    assert work_keys("", "Соната ") == work_keys("", "соната")
 
 
 def test_about_eight_in_ten_works_are_for_training() -> None:

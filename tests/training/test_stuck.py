@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pianogan_bgm.errors import InvalidRoll
-from pianogan_bgm.roll import ROLL, STRUCK_BYTE
+from pianogan_bgm.roll import HELD_BYTE, ROLL, STRUCK_BYTE
 from training.stuck import longest_alike, main
 
 
@@ -20,6 +20,13 @@ def test_a_chord_on_every_beat_is_alike_from_the_second_on() -> None:
     cells = blank()
     cells[0, [30, 34, 37], ::4] = STRUCK_BYTE
     assert longest_alike(cells) == [74]
+
+
+def test_notes_that_no_cell_says_are_struck_count_from_where_they_sound() -> None:
+    cells = blank(2)
+    cells[:, [30, 34, 37], ::4] = HELD_BYTE
+    cells[1, [30, 34, 37], 148:] = HELD_BYTE  # from beat 37 on held to the end: a note each
+    assert longest_alike(cells).tolist() == [74, 37]
 
 
 @pytest.mark.parametrize(("lag", "run"), [(2, 73), (3, 0), (4, 71)])

@@ -13,11 +13,13 @@ pytest.importorskip("tensorflow", reason="needs the train extra")
 keras = pytest.importorskip("keras", reason="needs the train extra")
 
 from bench import Bench, logged  # noqa: E402  # after the checks that they are there
-from small import MEASURED, STUDIO, weights  # noqa: E402
+from small import MEASURED, STUDIO, save_corpus, weights  # noqa: E402
 
+from training import train  # noqa: E402
 from training.config import parse  # noqa: E402
+from training.corpus import Corpus, DataError, sha256_of  # noqa: E402
 from training.keep import main as keep  # noqa: E402
-from training.runs import Run, load_matching, load_variables  # noqa: E402
+from training.runs import Run, load_matching, load_variables, read_log  # noqa: E402
 
 
 def test_a_run_killed_in_each_stage_and_resumed_ends_with_the_same_weights(bench: Bench) -> None:
@@ -63,6 +65,77 @@ def test_a_finished_run_resumed_changes_no_weight(bench: Bench) -> None:
     assert bench.train(bench.whole, "--resume") == 0
     after = weights(bench.whole / "checkpoints" / "gan.npz")
     assert all(np.array_equal(after[name], array) for name, array in before.items())
+
+
+def test_a_finished_run_resumed_makes_no_stage_and_keeps_its_facts(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training import studio_gan, studio_vae
+
+    def none_needed(*_: Any) -> None:
+        raise AssertionError("every stage has ended")
+
+    for module in (studio_vae, studio_gan):
+        monkeypatch.setattr(module, "known_attributes", none_needed)
+    monkeypatch.setattr(train, "revision", lambda: "another")
+    before = (bench.whole / "run.json").read_bytes()
+    assert bench.train(bench.whole, "--resume") == 0
+    assert (bench.whole / "run.json").read_bytes() == before
+
+
+def test_a_run_gone_on_with_by_another_revision_names_both(tmp_path: Path) -> None:
+    run = still_run(tmp_path)
+    for revision in ("first", "first", "second", "second", "first"):
+        run.tell({"revision": revision, "data": {"sha256": "ab"}})
+    told = json.loads((tmp_path / "run.json").read_text("utf-8"))
+    assert told == {"revision": "first", "data": {"sha256": "ab"}, "resumed": ["second", "first"]}
+
+
+def test_a_run_is_not_gone_on_with_on_other_data(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    run = bench.copy(bench.in_vae, "other data")
+    other = save_corpus(bench.folder / "quiet", velocity=False)
+    manifest = json.loads((other / "manifest.json").read_text("utf-8"))
+    arrays = {**np.load(other / "corpus.npz")}
+    np.savez(other / "corpus.npz", **{**arrays, "split": arrays["split"][::-1]})
+    manifest["sha256"] = sha256_of(other / "corpus.npz")
+    (other / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert train.main([str(bench.config), "--data", str(other), "--run", str(run), "--resume"]) == 2
+    said = capsys.readouterr().err
+    assert manifest["sha256"] in said
+    assert json.loads((run / "run.json").read_text("utf-8"))["data"]["sha256"] in said
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_is_not_gone_on_with_as_another_network(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = bench.copy(bench.in_vae, "other network")
+    config = bench.folder / "wider.toml"
+    config.write_text(STUDIO.replace("hidden = 5", "hidden = 6"), encoding="utf-8")
+    told = [(run / name).read_bytes() for name in ("config.toml", "run.json")]
+    assert bench.train(run, "--resume", config=config) == 2
+    assert "must have shape" in capsys.readouterr().err
+    assert [(run / name).read_bytes() for name in ("config.toml", "run.json")] == told
+
+
+def test_a_run_is_gone_on_with_by_its_own_configuration_after_a_half_written_log(bench: Bench) -> None:
+    run = bench.copy(bench.in_gan, "own")
+    with (run / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"stage": "gan", "st')
+    assert bench.train(run, "--resume", config=run / "config.toml") == 0
+    assert (run / "config.toml").read_text("utf-8") == STUDIO
+    assert logged(run) == logged(bench.whole)
+
+
+def test_only_the_last_line_of_a_log_may_be_half_written(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    assert read_log(path) == []
+    path.write_text('{"step": 1}\n{"step": 2}\n{"st', encoding="utf-8")
+    assert read_log(path) == [{"step": 1}, {"step": 2}]
+    path.write_text('{"step": 1}\n{"st\n{"step": 3}\n', encoding="utf-8")
+    with pytest.raises(ValueError, match="line 2 must be JSON"):
+        read_log(path)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +201,10 @@ def test_what_is_kept_of_a_run_is_enough_to_start_another(bench: Bench, tmp_path
     assert keep([str(tmp_path / "next"), "-o", str(tmp_path / "again")]) == 0
     origin = json.loads((tmp_path / "again" / "origin.json").read_text(encoding="utf-8"))
     assert origin["run"]["vae_init"]["from"] == "kept/checkpoints/vae-best.npz"
+    assert origin["sha256"] == sha256_of(tmp_path / "again" / "checkpoints" / "vae-best.npz")
+    earlier = origin["run"]["origin"]
+    assert earlier == json.loads((tmp_path / "kept" / "origin.json").read_text(encoding="utf-8"))
+    assert earlier["sha256"] == origin["run"]["vae_init"]["sha256"]
     first, second = (
         weights(run / "checkpoints" / "vae-best.npz") for run in (bench.whole, tmp_path / "next")
     )
@@ -144,6 +221,14 @@ def test_nothing_is_kept_of_a_run_that_is_not_far_enough(
     (run / "checkpoints" / "vae-best.npz").unlink(missing_ok=True)
     assert keep([str(run), "-o", str(tmp_path / "kept")]) == 2
     assert "vae-best.npz is missing" in capsys.readouterr().err
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_split_without_windows_is_named(bench: Bench) -> None:
+    from training.studio_vae import evaluation_cells
+
+    with pytest.raises(DataError, match="split 'test' needs at least one window"):
+        evaluation_cells(Corpus.load(bench.data), "test", 4, 0)
 
 
 class Still:
