@@ -5,9 +5,11 @@ r"""What else gives a Python game music, side by side: start, cost of ten second
 
 Ours runs in this interpreter, the others in that of ``--peers``, each in a process of its own, in turn,
 ``--rounds`` times; the table gives medians. Ready: from a bare interpreter to music that can sound, imports,
-model and composing included. Costs are processor time, which other programs disturb little. What is not
-installed says so. The pieces differ: ours is piano music that a network composed, pyxel's four chip voices
-that an algorithm composed, tono's a song of 24 notes a bar written here, pygame's an OGG file.
+model and composing included. Costs are processor time, which other programs disturb little.
+``BackgroundMusic`` and ``pygame.mixer.music`` import pygame, open the mixer and play for ten seconds; the
+others make as much sound without pygame, as fast as they can. What is not installed says so. The pieces
+differ: ours is piano music that a network composed, pyxel's four chip voices that an algorithm composed,
+tono's a song of 24 notes a bar written here, pygame's an OGG file.
 """
 
 from __future__ import annotations
@@ -39,7 +41,30 @@ def resident() -> float:
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def ours(folder: str) -> Callable[[], Any]:
+def played(folder: str) -> Callable[[], Any]:
+    import pygame
+
+    from pianogan_bgm import BackgroundMusic
+
+    pygame.mixer.init(RATE, -16, 2, 1024)
+    music = BackgroundMusic(seed=2026)
+    music.play()
+    while music.now_playing is None:
+        if music.stats.errors:
+            raise SystemExit(music.stats.errors[-1])
+        time.sleep(0.001)
+    if music.silent:
+        raise SystemExit("the mixer cannot be used")
+
+    def sound() -> None:
+        time.sleep(SECONDS)
+        if not music.get_busy():
+            raise SystemExit("the music has stopped")
+
+    return sound
+
+
+def pulled(folder: str) -> Callable[[], Any]:
     from pianogan_bgm import Stream
 
     stream = Stream(seed=2026, rate=RATE)
@@ -89,11 +114,13 @@ def mixer_music(folder: str) -> Callable[[], Any]:
 
 
 PEERS: dict[str, Callable[[str], Callable[[], Any]]] = {
-    "pianogan_bgm": ours,
+    "BackgroundMusic": played,
+    "Stream (pulled, no pygame)": pulled,
     "pygame.mixer.music": mixer_music,
     "pyxel gen_bgm": pyxel,
     "tono": tono,
 }
+OURS = ("BackgroundMusic", "Stream (pulled, no pygame)")
 
 
 def measure(name: str, folder: str) -> dict[str, float]:
@@ -147,22 +174,22 @@ def main() -> None:
         write_ogg(Path(folder) / "music.ogg")
         for _ in range(options.rounds):
             for name in PEERS:
-                python = sys.executable if name == "pianogan_bgm" else options.peers
+                python = sys.executable if name in OURS else options.peers
                 got = child(python, name, folder)
                 if isinstance(got, str):
                     missing[name] = got
                 else:
                     found[name].append(got)
-    print(f"{'':20}{'ready':>9}{'start cpu':>11}{'playing':>12}{'memory':>10}")
+    print(f"{'':28}{'ready':>10}{'start cpu':>12}{'playing':>12}{'memory':>10}")
     for name, rows in found.items():
         if not rows:
-            print(f"{name:20}  not measured: {missing[name]}")
+            print(f"{name:28}  not measured: {missing[name]}")
             continue
         ready, spent, percent, memory = (
             statistics.median(row[key] for row in rows)
             for key in ("ready_s", "start_cpu_s", "percent", "memory_mb")
         )
-        print(f"{name:20}{ready:8.2f}s{spent:10.2f}s{percent:10.2f} %{memory:7.0f} MB")
+        print(f"{name:28}{ready:8.2f} s{spent:10.2f} s{percent:10.2f} %{memory:7.0f} MB")
 
 
 if __name__ == "__main__":

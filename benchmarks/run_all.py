@@ -7,6 +7,9 @@ as it is, and the numbers of each line are compared over the repeats (least, med
 versions head both files. A benchmark that fails, or has not ended after three hours, is told and the others
 go on. A quick run takes minutes and is for seeing whether all of it works; figures for the pages want a quiet
 machine and about two hours for each repeat. ``--peers``: an interpreter that has what we are compared with.
+
+What DIR holds of benchmarks that are not run this time is kept, if it is of the same machine and versions
+and as quick: so ``--only`` fills it in one by one, or goes on where a run was interrupted.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -67,13 +71,16 @@ class Row:
 
 def main(argv: list[str] | None = None) -> int:
     options = parse(argv)
-    results: dict[str, list[Run]] = {}
-    for name in options.only or benchmarks():
+    results = kept(options.output, options.quick)
+    names = options.only or benchmarks()
+    for name in names:
+        runs: list[Run] = []
         for turn in range(options.repeat):
             print(f"{name}, {turn + 1} of {options.repeat}", file=sys.stderr, flush=True)
-            results.setdefault(name, []).append(run(name, arguments(name, options)))
+            runs.append(run(name, arguments(name, options)))
+            results[name] = runs
             save(options.output, results, options.quick)  # a run that is interrupted loses nothing before it
-    failed = [name for name, runs in results.items() if any(one.status for one in runs)]
+    failed = [name for name in names if any(one.status for one in results[name])]
     print(f"{options.output / 'benchmarks.md'}" + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
 
@@ -119,9 +126,24 @@ def run(name: str, words: Sequence[str], limit: float = LONGEST_SECONDS) -> Run:
     return Run(status, seconds, tuple(said[0].splitlines()), (said[1] + why)[-4000:])
 
 
-def save(folder: Path, results: dict[str, list[Run]], quick: bool) -> None:
-    """Write ``benchmarks.json`` and ``benchmarks.md``."""
+def kept(folder: Path, quick: bool) -> dict[str, list[Run]]:
+    """Results that ``folder`` has already; none if they are of another machine or other versions."""
+    try:
+        table = json.loads((folder / "benchmarks.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
     head = {**machine(), "quick": quick}
+    if {**table["machine"], "load before": head["load before"]} != head:
+        return {}
+    return {
+        name: [Run(one["status"], one["seconds"], tuple(one["lines"]), one["errors"]) for one in runs]
+        for name, runs in table["results"].items()
+    }
+
+
+def save(folder: Path, results: dict[str, list[Run]], quick: bool) -> None:
+    """Write ``benchmarks.json`` and ``benchmarks.md``, by name."""
+    head, results = {**machine(), "quick": quick}, dict(sorted(results.items()))
     table = {
         "machine": head,
         "results": {name: [asdict(one) for one in runs] for name, runs in results.items()},
@@ -177,11 +199,14 @@ def rows(runs: Sequence[Run]) -> list[Row]:
 
 
 def numbers_by_line(lines: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    """Each line with ``#`` for its numbers, and those; of lines alike the first counts."""
+    """Each line with ``#`` for its numbers, and those; of lines alike each has its count."""
     table: dict[str, tuple[float, ...]] = {}
+    seen: Counter[str] = Counter()
     for line in lines:
         numbers = [float(text.replace(",", "").replace("\u2212", "-")) for text in NUMBER.findall(line)]
-        table.setdefault(NUMBER.sub("#", line).strip(), tuple(numbers))
+        key = " ".join(NUMBER.sub("#", line).split())
+        seen[key] += 1
+        table[key if seen[key] == 1 else f"{key} ({seen[key]})"] = tuple(numbers)
     return table
 
 
