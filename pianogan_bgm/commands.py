@@ -57,7 +57,8 @@ class Transition:
     """Go over to ``tune`` at the next ``at``, crossfading for ``fade_beats``; replaces a pending one.
 
     ``filler``: a figure that leads into the first beat of the new piece. ``hold``: come back later to where
-    this piece was left. The settings that are not None take effect with the switch.
+    this piece was left. The settings that are not None take effect with the switch. ``turn``: its number, by
+    which the state says that it has come.
     """
 
     tune: Tune
@@ -74,6 +75,7 @@ class Transition:
     related: bool = False
     endless: bool = False
     mood: str | None = None
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)

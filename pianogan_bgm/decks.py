@@ -66,7 +66,7 @@ def retire(mix: Mix, number: int, expires: int) -> Mix:
 def switch(state: State, to: c.Transition, frame: int) -> Out:
     """Go over to the piece of a transition, at a step's first frame."""
     old = state.deck
-    state = replace(state, pending=None, queue=(), endless=to.endless, mood=to.mood)
+    state = replace(state, pending=None, queue=(), endless=to.endless, mood=to.mood, went=to.turn)
     if old is not None:
         state = _leave(state, old, to, frame)
     resumed = _resumed(state, to)

@@ -331,11 +331,11 @@ class Engine:
     def _let_go(self, commands: list[c.Command]) -> None:
         """Music that is held goes on with a play; a stop leaves nothing to go on with."""
         last = next((one for one in reversed(commands) if isinstance(one, c.Play | c.Stop)), None)
+        state = self.conductor.state_at(self._last_at)
         if isinstance(last, c.Play):
             self._hold(False)
-        elif last is not None:
-            ended = self.conductor.state_at(self._last_at).ends_at or self._last_at
-            self._frontier = max(self._frontier, ended + 1)
+        elif last is not None and (state.ends_at is not None or not state.running):
+            self._frontier = max(self._frontier, (state.ends_at or self._last_at) + 1)
             self.conductor.advance(self._frontier)
             self._tell_until(self._frontier, ("end",))
             self.sink.stop()
@@ -431,9 +431,11 @@ class Engine:
         elif self._frontier < min(cursor + round(self._ahead() * rate), self.sink.end):
             with hurried(0.0 if self._frontier < cursor + round(LOW_SECONDS * rate) else inf):
                 self._slice()
-        if self.requests:  # those go first
+        if self.requests and self._clock() >= self._next_commit:  # those go first
             return
-        if not self.sink.audible or self._frontier > cursor + rate:  # time for other things
+        # time for other things, where enough is ready; between commands that come in a row there is less
+        enough = cursor + round(min(1.0, 0.75 * self._ahead()) * rate)
+        if not self.sink.audible or self._frontier > enough:
             self._compose()
         if cursor > self._forgot + rate:
             self._forgot = cursor

@@ -217,7 +217,6 @@ class Mixdown:
             sound = [self._dry_block(bus, one) for one in range(place - self._back, place + 1)]
             before = self._back * GRID - self._room.tail
             kept = self._done[bus, place] = tones, self._room.wet(np.concatenate(sound)[before:])
-            self._dry.pop((bus, place - self._back), None)  # the next place needs it no more
         return kept[1]
 
     def _dry_block(self, bus: Bus, place: int) -> Block:

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from pianogan_bgm import commands as c
 from pianogan_bgm.checks import (
@@ -36,9 +36,6 @@ from pianogan_bgm.scenes import MOODS, PLAIN, Mood, Rule, Scene, rule_for
 from pianogan_bgm.state import State
 from pianogan_bgm.stingers import STINGERS, Figure, figure
 from pianogan_bgm.tune import LAYERS
-
-_OF_SCENES: Final = ("_scene", "_mood", "_piece", "_tempo", "_intensity", "_transpose", "_instruments")
-"""What a transition sets."""
 
 
 class Desk(NamedTuple):
@@ -134,7 +131,9 @@ class Music(ABC):
         self._said: str | None = None
         """The name of what plays or is about to, as far as it was said; to say it again changes nothing."""
         self._undone: dict[str, Any] = {}
-        """Settings as they were before the transition asked for last, where nothing has set them since."""
+        """Settings as before the transitions that have not come, where nothing has set them since."""
+        self._turn = 0
+        """Number of the transition asked for last."""
         self._saved: dict[str, Any] | None = None
 
     @abstractmethod
@@ -154,8 +153,14 @@ class Music(ABC):
         return [
             c.SetLevel("volume", self._volume, 0.0),
             c.SetLevel("duck", self._ducked, 0.0),
-            c.SetIntensity(self._intensity, 0.0),
-            c.SetTempo(self._tempo, 0.0),
+            *self._feel(0.0, 0.0),
+        ]
+
+    def _feel(self, seconds: float = c.INTENSITY_SECONDS, beats: float = 1.0) -> list[c.Command]:
+        """Commands for what a scene may set, in so many seconds and beats."""
+        return [
+            c.SetIntensity(self._intensity, seconds),
+            c.SetTempo(self._tempo, beats),
             c.SetTranspose(self._transpose),
             c.SetInstruments(self._instruments),
         ]
@@ -171,6 +176,7 @@ class Music(ABC):
         """Stop, and go back to endless music."""
         self.stop()
         self._piece = None
+        self._undone.pop("_piece", None)
 
     def play(self, loops: int = 0, start: float = 0.0, fade_ms: float = 0.0) -> None:
         """Play from the beginning, or from ``start`` seconds; returns at once.
@@ -297,7 +303,7 @@ class Music(ABC):
         that plays already, or is about to, changes nothing: a game may say every frame where it is.
         """
         plain = at is None and fade_beats is None and filler is None and hold is None
-        if plain and type(to) is str and to == self._said and self.get_busy():
+        if plain and type(to) is str and to == self._said and (self.get_busy() or self._here() is not None):
             return
         declared = self.scenes.get(to) if type(to) is str else None
         name, scene = self._scene_of(to, loops) if declared is None else (str(to), declared)
@@ -311,7 +317,20 @@ class Music(ABC):
             leaving = self.scenes.get(self._scene or "")
             hold = leaving is not None and leaving.hold
         tempo, intensity, transpose, instruments = scene.feel
-        self._undone = {entry: getattr(self, entry) for entry in _OF_SCENES} | self._waiting()
+        if when == "now" or not self.get_busy():
+            self._undone = {}  # it comes at once
+        else:
+            self._undone = {
+                "_scene": self._scene,
+                "_mood": self._mood,
+                "_piece": self._piece,
+                "_tempo": self._tempo,
+                "_intensity": self._intensity,
+                "_transpose": self._transpose,
+                "_instruments": self._instruments,
+                **self._waiting(),
+            }
+        self._turn += 1
         self._scene, self._mood, self._piece = name, scene.mood, scene.piece
         self._said = name
         if tempo is not None:
@@ -322,7 +341,7 @@ class Music(ABC):
             self._transpose = transpose
         if instruments is not None:
             self._instruments = instruments
-        self._send(partial(_go_over, scene, name, (when, beats, lead, hold)))
+        self._send(partial(_go_over, scene, name, (when, beats, lead, hold, self._turn)))
 
     def _scene_of(self, to: str | Scene | Source, loops: int) -> tuple[str | None, Scene]:
         if isinstance(to, Scene):
@@ -338,17 +357,19 @@ class Music(ABC):
 
     def cancel_transition(self) -> None:
         """Forget a pending transition."""
-        for entry, value in self._waiting().items():
+        waiting = self._waiting()
+        for entry, value in waiting.items():
             setattr(self, entry, value)
-        self._said, self._undone = None, {}
         self._send(c.CancelTransition())
+        if waiting:
+            self._said = None
+            self._send(*self._feel())  # should it come before it is cancelled, those are what was said here
+        self._undone = {}
 
     def _waiting(self) -> dict[str, Any]:
-        """:attr:`_undone` as long as that transition has not come."""
-        if not self._undone:
-            return {}
-        here = self._here()
-        came = here is None or (here.state.pending is None and here.state.scene == self._scene)
+        """:attr:`_undone` as long as that transition has not come, as far as can be heard."""
+        here = self._here() if self._undone else None
+        came = here is not None and here.state.went >= self._turn
         return {} if came else self._undone
 
     def stinger(self, stinger: str | Figure | Iterable[int], at: c.When = "now") -> None:
@@ -378,7 +399,7 @@ class Music(ABC):
     @intensity.setter
     def intensity(self, value: float) -> None:
         intensity = within("intensity", value, 0.0, 1.0)
-        if intensity != self._intensity:
+        if intensity != self._intensity or self._undone.pop("_intensity", None) is not None:
             self._intensity = intensity
             self._undone.pop("_intensity", None)
             self._send((c.SetIntensity, intensity))
@@ -391,7 +412,7 @@ class Music(ABC):
     @tempo.setter
     def tempo(self, value: float) -> None:
         tempo = within("tempo", value, *TEMPO_FACTORS)
-        if tempo != self._tempo:
+        if tempo != self._tempo or self._undone.pop("_tempo", None) is not None:
             self._tempo = tempo
             self._undone.pop("_tempo", None)
             self._send((c.SetTempo, tempo))
@@ -404,7 +425,7 @@ class Music(ABC):
     @transpose.setter
     def transpose(self, value: int) -> None:
         transpose = semitones(value)
-        if transpose != self._transpose:
+        if transpose != self._transpose or self._undone.pop("_transpose", None) is not None:
             self._transpose = transpose
             self._undone.pop("_transpose", None)
             self._send((c.SetTranspose, transpose))
@@ -417,7 +438,7 @@ class Music(ABC):
     @instrument.setter
     def instrument(self, names: str | Mapping[str, str]) -> None:
         instruments = instrument_names(names, self._instruments)
-        if instruments != self._instruments:
+        if instruments != self._instruments or self._undone.pop("_instruments", None) is not None:
             self._instruments = instruments
             self._undone.pop("_instruments", None)
             self._send((c.SetInstruments, instruments))
@@ -502,12 +523,12 @@ class Music(ABC):
         )
 
 
-_How: TypeAlias = tuple[c.When, float, Figure | None, bool]
+_How: TypeAlias = tuple[c.When, float, Figure | None, bool, int]
 
 
 def _go_over(scene: Scene, name: str | None, how: _How, desk: Desk) -> list[c.Command]:
     """The transition to a scene, its piece composed or read."""
-    at, beats, lead, hold = how
+    at, beats, lead, hold, turn = how
     endless = scene.piece is None
     tune = desk.composer.following(scene.mood) if endless else desk.composer.tune(scene.piece)
     if endless and desk.state.deck is not None and tune is desk.state.deck.tune:
@@ -526,5 +547,6 @@ def _go_over(scene: Scene, name: str | None, how: _How, desk: Desk) -> list[c.Co
             related=endless,
             endless=endless,
             mood=scene.mood,
+            turn=turn,
         )
     ]

@@ -111,9 +111,9 @@ def _figure(state: State, command: c.PlayFigure, frame: int) -> Out:
     if not state.running:  # no music, no grid: one begins here, at 120 beats a minute
         state = replace(state, anchor=frame, count=0, pace=state.rate / 8.0)
     wait = steps_until(state.deck, command.at) if state.deck else 0
-    state = replace(state, cues=cued(state, command.figure, state.key, state.tick + wait, 0.0))
-    heard = state.anchor + round((state.count + wait) * state.pace)
-    return Out(state, (), (Event("stinger", max(frame, heard), scene=state.scene),))
+    tick = state.tick + wait
+    cues = cued(state, command.figure, state.key, tick, 0.0)
+    return Out(replace(state, cues=cues, stingers=(*state.stingers, tick)))
 
 
 def _seek(state: State, command: c.Seek, frame: int) -> Out:
@@ -156,7 +156,16 @@ def silence(state: State, frame: int) -> Out:
     """The end of a fade-out: nothing plays any more."""
     mix = replace(state.mix, fade=OPEN, faders=())
     state = replace(
-        state, deck=None, leaving=(), cues=(), queue=(), endless=False, ends_at=None, mix=mix, held=()
+        state,
+        deck=None,
+        leaving=(),
+        cues=(),
+        stingers=(),
+        queue=(),
+        endless=False,
+        ends_at=None,
+        mix=mix,
+        held=(),
     )
     return Out(state, (), (Event("end", frame, scene=state.scene),))
 
@@ -173,5 +182,15 @@ def moved(state: State, frame: int, rate: int) -> State:
     mix = Mix(on(state.mix.volume), on(state.mix.duck), on(state.mix.fade), tuple(map(on, state.mix.layers)))
     ends_at = None if state.ends_at is None else there(state.ends_at)
     return replace(
-        state, rate=rate, anchor=0, count=0, pace=1.0, tick=0, leaving=(), cues=(), ends_at=ends_at, mix=mix
+        state,
+        rate=rate,
+        anchor=0,
+        count=0,
+        pace=1.0,
+        tick=0,
+        leaving=(),
+        cues=(),
+        stingers=(),
+        ends_at=ends_at,
+        mix=mix,
     )

@@ -87,6 +87,8 @@ class State:
     leaving: tuple[tuple[Deck, int], ...] = ()
     """Decks being faded out, each with the frame at which it falls silent."""
     cues: tuple[Cue, ...] = ()
+    stingers: tuple[int, ...] = ()
+    """Ticks at which one begins."""
     queue: tuple[c.Queue, ...] = ()
     pending: c.Transition | None = None
     held: tuple[Held, ...] = ()
@@ -102,6 +104,8 @@ class State:
     transpose: int = 0
     instruments: tuple[str, ...] = ("piano", "piano", "piano", "piano")
     ends_at: int | None = None
+    went: int = 0
+    """Number of the transition gone over by last."""
 
     @property
     def running(self) -> bool:

@@ -29,6 +29,7 @@ def step(state: State) -> Out:
         if frame < until and deck.pos < deck.tune.steps:
             voices += strike(state, deck, frame)
     voices += cue_voices(state, frame)
+    events += (Event("stinger", frame, scene=state.scene),) * state.stingers.count(state.tick)
     return Out(_onward(state, frame), voices, events)
 
 
@@ -94,11 +95,20 @@ def _onward(state: State, frame: int) -> State:
     deck = state.deck and replace(state.deck, pos=state.deck.pos + 1)
     leaving = tuple((replace(one, pos=one.pos + 1), until) for one, until in state.leaving if until > frame)
     cues = tuple(cue for cue in state.cues if cue.tick > state.tick)
+    stingers = tuple(tick for tick in state.stingers if tick > state.tick)
     faders = state.mix.faders
     if any(fader.expires is not None and fader.expires <= frame for fader in faders):
         faders = tuple(one for one in faders if one.expires is None or one.expires > frame)
         state = replace(state, mix=replace(state.mix, faders=faders))
-    return replace(state, deck=deck, leaving=leaving, cues=cues, tick=state.tick + 1, count=state.count + 1)
+    return replace(
+        state,
+        deck=deck,
+        leaving=leaving,
+        cues=cues,
+        stingers=stingers,
+        tick=state.tick + 1,
+        count=state.count + 1,
+    )
 
 
 def _beats(state: State, deck: Deck, frame: int) -> tuple[Event, ...]:

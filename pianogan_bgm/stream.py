@@ -76,5 +76,6 @@ class Stream(Music):
 
     def get_busy(self) -> bool:
         """Whether the next block will hold music."""
+        self._conductor.advance(self.frame + 1)  # what was told for this frame
         silent = self._conductor.silent_from()
         return silent is None or silent > self.frame

@@ -256,6 +256,33 @@ def test_the_position_is_never_before_the_beginning(music):
 def test_an_end_event_that_is_no_event_type_is_refused_where_it_is_set(music):
     with pytest.raises(InvalidSetting, match="event_type must be a whole number"):
         music.set_endevent("boo")
+    with pytest.raises(InvalidSetting, match="event_type must be a whole number"):
+        music.set_endevent(70000)
     music.set_endevent(pygame.USEREVENT)
     music.set_endevent()
     assert music.get_endevent() == pygame.NOEVENT
+
+
+def test_saying_every_frame_which_scene_it_is_composes_nothing_while_the_music_is_held(mixer):
+    generator = FakeGenerator()
+    with BackgroundMusic(model=generator, instrument="chip_triangle") as music:
+        music.transition("calm")
+        wait_for(lambda: music.now_playing is not None)
+        music.pause()
+        wait_for(lambda: not music.get_busy())
+        asked = len(generator.asked)
+        for _ in range(20):
+            music.transition("calm")
+            time.sleep(0.01)
+        assert len(generator.asked) == asked
+
+
+def test_a_transition_cancelled_at_once_leaves_player_and_engine_agreed(mixer):
+    with BackgroundMusic(model=FakeGenerator(), mood="calm", instrument="chip_triangle") as music:
+        music.play()
+        music.transition("battle", at="bar")
+        music.cancel_transition()
+        wait_for(lambda: music.now_playing is not None and music.stats.commands >= 10)
+        wait_for(lambda: music._here().state.tempo == pytest.approx(music.tempo))
+        assert music.scene == "calm" == music.now_playing.scene
+        assert music._here().state.intensity == music.intensity == 0.4

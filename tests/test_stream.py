@@ -348,6 +348,8 @@ def test_cancelling_what_has_come_already_changes_nothing():
     battle = stream.tempo, stream.intensity
     stream.cancel_transition()
     assert (stream.tempo, stream.intensity, stream.scene) == (*battle, "battle")
+    stream.transition("battle")
+    assert stream._conductor.state_at(stream.frame).pending is None
 
 
 def test_play_plays_the_piece_of_the_scene_gone_to():
@@ -430,3 +432,54 @@ def test_scenes_that_are_none_and_moods_nobody_knows_are_refused_at_once():
     for mood in ("nope", ["calm"]):
         with pytest.raises(InvalidSetting, match="no mood is called"):
             once(mood=mood)
+
+
+def test_an_event_of_a_stinger_is_there_when_its_bar_comes_and_not_where_it_was_asked_for():
+    stream = once(tempo=0.5)
+    stream.play(loops=-1)
+    fill(stream, 0.5)
+    stream.stinger("coin", at="bar")
+    fill(stream, 8)
+    events = stream.events()
+    (told,) = [event.frame for event in events if event.kind == "stinger"]
+    assert told == [event.frame for event in events if event.kind == "bar"][1]
+    assert [event.frame for event in events] == sorted(event.frame for event in events)
+
+
+def test_a_stream_that_was_made_and_not_played_is_not_busy():
+    assert not once().get_busy()
+
+
+def test_cancelling_nothing_leaves_the_scene_as_it_is():
+    stream = endless(mood="calm")
+    stream.play()
+    fill(stream, 1)
+    stream.cancel_transition()
+    stream.transition("calm")
+    assert stream._conductor.state_at(stream.frame).pending is None
+
+
+def test_an_unnamed_transition_that_is_cancelled_takes_its_settings_back():
+    stream = endless()
+    stream.play()
+    fill(stream, 1)
+    stream.transition(Scene(tempo=1.5, piece=9), at="end")
+    stream.cancel_transition()
+    assert stream.tempo == 1.0
+    stream.stop()
+    fill(stream, 1)
+    stream.play()
+    stream.fill(10)
+    assert stream.now_playing.seed != 9
+
+
+def test_what_is_set_while_a_transition_waits_is_set_even_where_it_would_bring_the_same():
+    stream = endless(mood="calm")
+    stream.play()
+    fill(stream, 1)
+    stream.transition("battle", at="end")
+    stream.intensity = 0.85
+    stream.cancel_transition()
+    assert stream.intensity == 0.85
+    stream.fill(10)
+    assert stream._here().state.intensity == 0.85
