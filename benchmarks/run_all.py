@@ -6,7 +6,8 @@ Each benchmark runs as a program of its own, so that none warms another's caches
 as it is, and the numbers of each line are compared over the repeats (least, median, most). Machine and
 versions head both files. A benchmark that fails, or has not ended after three hours, is told and the others
 go on. A quick run takes minutes and is for seeing whether all of it works; figures for the pages want a quiet
-machine and about two hours for each repeat. ``--peers``: an interpreter that has what we are compared with.
+machine and more than half an hour for each repeat. ``--peers``: an interpreter that has what we are compared
+with.
 
 What DIR holds of benchmarks that are not run this time is kept, if it is of the same machine and versions
 and as quick: so ``--only`` fills it in one by one, or goes on where a run was interrupted.

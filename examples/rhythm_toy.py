@@ -32,7 +32,10 @@ def main() -> int:
             if event.type == pygame.QUIT or (event.type == pygame.KEYDOWN and event.key == pygame.K_ESCAPE):
                 return 0
             if event.type == BEAT and event.kind == "beat":
-                strong = event.beat == 1
+                now = music.now_playing
+                strong = (
+                    now is not None and event.beat == now.piece.beats_per_bar
+                )  # the next beat begins a bar
             elif event.type == pygame.KEYDOWN and event.key == pygame.K_SPACE:
                 hit = min(music.beat_phase, 1.0 - music.beat_phase) < WINDOW
                 streak = streak + 1 if hit else 0

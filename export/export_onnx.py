@@ -76,7 +76,8 @@ def read_run(folder: Path) -> Trained:
         config = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
         facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         convention = networks.CONVENTIONS[config["network"]]
-        revision, data = facts["revision"], facts["data"]["sha256"]
+        revision = ", ".join([facts["revision"], *facts.get("resumed", [])])
+        data = facts["data"]["sha256"]
         network = networks.load_generator(folder)
         metrics = best_validation(folder / "metrics.jsonl")
     except (OSError, ValueError, KeyError) as error:

@@ -159,6 +159,10 @@ class Conductor:
         self._mixdown.forget(before)
         self._horizon = max(self._horizon, before)
 
+    def release(self, before: int) -> None:
+        """Let go of rendered sound before frame ``before``; whoever asks for it again has it made again."""
+        self._mixdown.release(before)
+
     def _next(self) -> int | None:
         frames = [] if not self._now.running else [self._now.step_at]
         if self._now.ends_at is not None:

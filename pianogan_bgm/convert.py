@@ -26,6 +26,7 @@ from tqdm import tqdm
 from pianogan_bgm.errors import InvalidNote, InvalidRoll, PianoganError, one_line
 from pianogan_bgm.files import write_atomically
 from pianogan_bgm.images import Facts, Slab, read_png, slab_to_png
+from pianogan_bgm.json_rules import is_text
 from pianogan_bgm.midi import piece_to_midi, read_midi
 from pianogan_bgm.notes import MAX_STEPS
 from pianogan_bgm.piece import DEFAULT_TEMPO, TEMPO_RANGE, Piece
@@ -95,6 +96,9 @@ def _pictures(
     score: Score, stem: str, spec: RollSpec, skip_silent: bool, counts: Counts
 ) -> Iterator[tuple[str, bytes]]:
     facts: Facts = {"tempo": round(score.tempo, 2)}
+    licence = " ".join((score.licence or "").split())
+    if is_text(licence):
+        facts["licence"] = licence
     for name, part in _named(score.parts):
         for slab in slabs(part, score, spec):
             if skip_silent and not (slab.cells >= SOUNDING_BYTE).any():

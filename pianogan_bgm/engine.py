@@ -440,6 +440,7 @@ class Engine:
         if cursor > self._forgot + rate:
             self._forgot = cursor
             self.conductor.forget(max(0, min(cursor, self._told) - round(KEPT_SECONDS * rate)))
+            self.conductor.release(cursor)
 
     def _in_a_row(self) -> bool:
         return self._clock() < self._committed + ROW_PAUSE

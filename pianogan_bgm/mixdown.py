@@ -168,6 +168,10 @@ class Mixdown:
             self._buses[bus] = [one for one in self._buses[bus] if one.silent > before]
             if not self._buses[bus]:
                 del self._buses[bus]
+        self.release(before)
+
+    def release(self, before: int) -> None:
+        """Let go of rendered sound that only frames before ``before`` need; it is made again if asked for."""
         for blocks, needed in ((self._done, 1), (self._dry, 1 + self._back)):
             for place in [place for place in blocks if (place[1] + needed) * GRID <= before]:
                 del blocks[place]

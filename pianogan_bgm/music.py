@@ -12,7 +12,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple, Self, TypeAlias
 
 from pianogan_bgm import commands as c
@@ -317,8 +317,9 @@ class Music(ABC):
             leaving = self.scenes.get(self._scene or "")
             hold = leaving is not None and leaving.hold
         tempo, intensity, transpose, instruments = scene.feel
-        if when == "now" or not self.get_busy():
-            self._undone = {}  # it comes at once
+        waiting = self._waiting() if self._undone else {}  # what this one replaces, if that has not come
+        if when == "now":
+            self._undone = {}
         else:
             self._undone = {
                 "_scene": self._scene,
@@ -328,7 +329,7 @@ class Music(ABC):
                 "_intensity": self._intensity,
                 "_transpose": self._transpose,
                 "_instruments": self._instruments,
-                **self._waiting(),
+                **waiting,
             }
         self._turn += 1
         self._scene, self._mood, self._piece = name, scene.mood, scene.piece
@@ -349,7 +350,7 @@ class Music(ABC):
         if isinstance(to, str) and to in self.scenes:
             return to, self.scenes[to]
         if isinstance(to, str) and to in MOODS:
-            return to, Scene(mood=to)
+            return to, _of_mood(to)
         if isinstance(to, str) and not to.lower().endswith((".mid", ".midi")):
             known = ", ".join(sorted({*self.scenes, *MOODS}))
             raise InvalidSetting(f"no scene or mood is called {to!r}; there are {known}")
@@ -368,7 +369,7 @@ class Music(ABC):
 
     def _waiting(self) -> dict[str, Any]:
         """:attr:`_undone` as long as that transition has not come, as far as can be heard."""
-        here = self._here() if self._undone else None
+        here = self._here()
         came = here is not None and here.state.went >= self._turn
         return {} if came else self._undone
 
@@ -521,6 +522,11 @@ class Music(ABC):
             here.state.scene,
             piece,
         )
+
+
+@cache
+def _of_mood(mood: str) -> Scene:
+    return Scene(mood=mood)
 
 
 _How: TypeAlias = tuple[c.When, float, Figure | None, bool, int]

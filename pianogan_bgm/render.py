@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -106,8 +105,8 @@ def write_audio(
 
     ``sound``: float32 (frames, 2) in -1 to 1, or blocks of it as they come. ``title``, ``licence`` (the
     copyright in a .wav, which has no place for licences) and ``comment`` (credits, say) become its tags.
-    The file appears whole or not at all. Raises :class:`SoundError` for another ending or a rate that the
-    format does not know, :class:`OSError` for a file that cannot be written.
+    The file appears whole or not at all. Raises :class:`SoundError` for another ending, a rate that the
+    format does not know and a disk that is full, :class:`OSError` for a place that cannot be written to.
     """
     import soundfile
 
@@ -117,48 +116,29 @@ def write_audio(
         raise SoundError(f"{target.name} should end in one of {', '.join(SUBTYPES)}")
     if not RATES[0] <= rate <= RATES[1]:  # libsndfile's Vorbis crashes on some others
         raise SoundError(f"the sample rate must be {RATES[0]} to {RATES[1]} Hz; got {rate!r}")
-    with appearing(target) as temporary, _Output(temporary, "w+") as output:
+    with appearing(target) as temporary:
+        temporary.touch()  # says why, where nothing can be written
         try:
-            with _opened(output, rate, kind, target) as file:
+            with _opened(temporary, rate, kind, target) as file:
                 place = "copyright" if kind == ".wav" else "license"
                 _tag(file, title=title, comment=comment, **{place: licence})
                 frames = sum(_write(file, block) for block in _blocks(sound))
-        except Exception as error:  # libsndfile and its wrapper fail in many ways where the disk is full
-            output.check(target)
-            if isinstance(error, soundfile.LibsndfileError):
-                raise SoundError(f"{target} cannot be written: {error.error_string}") from error
-            raise
-        output.check(target)
+            whole = soundfile.info(str(temporary)).frames == frames
+        except (soundfile.LibsndfileError, _Short):
+            whole = False
+        if not whole:  # its Vorbis encoder says nothing of it
+            raise SoundError(f"{target} cannot be written whole; is the disk full?")
     return frames
 
 
-class _Output(io.FileIO):
-    """A file that remembers why it could not be written: no exception finds its way through libsndfile."""
-
-    failure: OSError | None = None
-
-    def write(self, data: Any) -> int:
-        """Write all of ``data``, or as much as goes; returns how many bytes."""
-        rest = memoryview(data)
-        try:
-            while rest:
-                rest = rest[super().write(rest) :]
-        except OSError as error:
-            self.failure = error
-        return len(data) - len(rest)
-
-    def check(self, target: Path) -> None:
-        """Raise what went wrong, with the name of ``target``."""
-        if self.failure is not None:
-            raise OSError(self.failure.errno, self.failure.strerror, str(target)) from self.failure
-
-
-def _opened(output: _Output, rate: int, kind: str, target: Path) -> Any:
+def _opened(temporary: Path, rate: int, kind: str, target: Path) -> Any:
     """A file of libsndfile's. Raises :class:`SoundError` for a rate that its format does not know."""
     import soundfile
 
+    # by its path: an interrupt that came while libsndfile calls back into Python would get lost there
+    name, form = str(temporary), kind[1:].upper()
     try:
-        return soundfile.SoundFile(output, "w", rate, 2, subtype=SUBTYPES[kind], format=kind[1:].upper())
+        return soundfile.SoundFile(name, "w", rate, 2, subtype=SUBTYPES[kind], format=form)
     except soundfile.LibsndfileError as error:
         raise SoundError(f"{target} cannot be written at {rate} Hz: {error.error_string}") from error
 
@@ -178,9 +158,17 @@ def _blocks(sound: Block | Iterable[Block]) -> Iterator[Block]:
             yield block[at : at + WRITE_BLOCK]
 
 
+class _Short(Exception):
+    """Less was written than was given."""
+
+
 def _write(file: Any, block: Block) -> int:
     # 16-bit samples are rounded here, as the mixer's are, so that a file equals a stream
-    file.write(block if file.subtype == "VORBIS" else to_format(block, -16, 2))
+    pcm = block if file.subtype == "VORBIS" else to_format(block, -16, 2)
+    try:
+        file.write(pcm)
+    except AssertionError as error:  # that is how soundfile says so
+        raise _Short from error
     return len(block)
 
 

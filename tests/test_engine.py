@@ -595,8 +595,7 @@ def test_a_transition_after_a_stop_while_held_is_heard_when_held_no_more():
 
 
 def test_endless_music_composes_on_while_commands_come_in_a_row():
-    generator, rig = FakeGenerator(), None
-    rig = Rig(generator=generator)
+    rig = Rig(FakeMixer(44100, -16, 2))
     rig.send(lambda desk: [c.Play(desk.composer.following(), endless=True)])
     for turn in range(200):
         rig.send(c.SetIntensity(turn / 200))

@@ -133,12 +133,12 @@ def test_ogg_files_sound_the_same_and_carry_title_and_licence(tmp_path, rendered
         assert (file.title, file.license) == ("Seven", "CC BY 4.0")
 
 
-def test_a_full_disk_is_an_error_of_the_system_that_names_the_file(tmp_path):
+def test_a_full_disk_is_an_error_that_names_the_file(tmp_path):
     resource = pytest.importorskip("resource", reason="wants a limit on the size of files")
     program = f"""
 import resource, signal
 import numpy as np
-from pianogan_bgm.errors import one_line
+from pianogan_bgm.errors import SoundError
 from pianogan_bgm.render import write_audio
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20000, {resource.RLIM_INFINITY}))
@@ -146,13 +146,13 @@ noise = np.random.default_rng(0).standard_normal((200000, 2)).astype(np.float32)
 for kind in ("wav", "flac", "ogg"):
     try:
         write_audio(f"{tmp_path}/a.{{kind}}", noise, 44100)
-    except OSError as error:
-        print(one_line(error))
+    except SoundError as error:
+        print(error)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
-        f"{tmp_path}/a.{kind}: File too large" for kind in ("wav", "flac", "ogg")
+        f"{tmp_path}/a.{kind} cannot be written whole; is the disk full?" for kind in ("wav", "flac", "ogg")
     ]
     assert not list(tmp_path.iterdir())
 

@@ -12,10 +12,13 @@ FREE: Final = frozenset({"CC0", "Public Domain", "CC BY"})
 
 _URL = re.compile(r"creativecommons\.org/licenses/((?:by|nc|sa|nd)(?:-(?:nc|sa|nd))*)(?:/(\d\.\d))?", re.I)
 _RESERVED = re.compile(r"all\s+rights\s+reserved", re.I)
-_CLAIMED = re.compile(r"©|\(c\)", re.I)
+_CLAIMED = re.compile(
+    r"©|\(c\)|copyright\s+(?:by\b|\d{4})|not\s+(?:in\s+the\s+)?public\s+domain|non[\W_]*commercial|personal\s+use",
+    re.I,
+)
 _NAME = re.compile(
-    r"(?:creative commons|cc)[\s-]*(?:attribution|by)((?:[\s-]*(?:non-?commercial|share-?alike|"
-    r"no-?deriv\w*|nc|sa|nd)\b)*)(?:[\s-]*(?:international|unported))?[\s-]*(\d\.\d)?",
+    r"(?:creative commons|cc)[\W_]*(?:attribution|by)((?:[\W_]*(?:non[\W_]*commercial|share[\W_]*alike|"
+    r"no[\W_]*deriv\w*|nc|sa|nd)(?![a-z]))*)(?:[\W_]*(?:international|unported))?[\s-]*(\d\.\d)?",
     re.I,
 )
 
@@ -24,8 +27,8 @@ def identify(text: str) -> str:
     """The licence a licence file or a licence field names, such as "CC BY 4.0", or ``UNKNOWN``.
 
     Of several the one that allows least, whatever each is for. ``UNKNOWN`` where all rights are reserved, and
-    where somebody claims a copyright beside nothing but the words "public domain". Only the first 3,000
-    characters count: long licences mention others further down.
+    where something (a copyright, a "not") speaks against nothing but the words "public domain". Only the
+    first 3,000 characters count: long licences mention others further down.
     """
     head = text[:3000]
     if _RESERVED.search(head):
@@ -45,7 +48,7 @@ def _limits(licence: str) -> tuple[bool, ...]:
 
 
 def _spell(limits: str, version: str) -> str:
-    low = limits.lower().replace(" ", "").replace("-", "")
+    low = re.sub(r"[\W_]", "", limits.lower())
     name = "BY"
     for short, long in (("NC", "noncommercial"), ("SA", "sharealike"), ("ND", "noderiv")):
         if short.lower() in low or long in low:

@@ -58,6 +58,10 @@ class Stage(Protocol):
         """Whether the stage wants to stop before its last step."""
 
 
+class UnfitRun(ValueError):
+    """What a run folder holds cannot be read, or is not of this network."""
+
+
 class Run:
     """One run folder and its logs."""
 
@@ -152,7 +156,7 @@ class Run:
 
         Such revisions stand in "resumed", in their order.
         """
-        told = read_facts(self.folder)
+        told = read_facts(self.folder) if begun(self.folder) else {}
         for key, value in facts.items():
             if key not in told:
                 self.record(key, value)
@@ -196,6 +200,11 @@ class Run:
         write_atomically(path, "".join(json.dumps(row) + "\n" for row in kept).encode())
 
 
+def begun(folder: Path) -> bool:
+    """Whether a run has anything to go on with; one that was refused or killed before that begins anew."""
+    return any((folder / "checkpoints").glob("*.npz"))
+
+
 def read_facts(folder: Path) -> dict[str, Any]:
     """What ``run.json`` of a run folder says; empty without one."""
     path = folder / "run.json"
@@ -207,7 +216,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     """The rows of a ``metrics.jsonl``; none without one.
 
     A last line that was only half written, as a killed run may leave it, is no row. Any other that is not
-    JSON raises ``ValueError``.
+    JSON raises :class:`UnfitRun`.
     """
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     rows: list[dict[str, Any]] = []
@@ -216,7 +225,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
             rows.append(json.loads(line))
         except json.JSONDecodeError as error:
             if number < len(lines):
-                raise ValueError(f"{path}: line {number} must be JSON; got {line[:40]!r}") from error
+                raise UnfitRun(f"{path}: line {number} must be JSON; got {line[:40]!r}") from error
     return rows
 
 
@@ -229,7 +238,7 @@ def load_variables(path: Path, variables: Mapping[str, Any]) -> dict[str, Any]:
         for name, variable in variables.items():
             if name not in arrays or arrays[name].shape != tuple(variable.shape):
                 got = arrays[name].shape if name in arrays else "nothing"
-                raise ValueError(f"{path}: {name} must have shape {tuple(variable.shape)}; got {got}")
+                raise UnfitRun(f"{path}: {name} must have shape {tuple(variable.shape)}; got {got}")
         for name, variable in variables.items():
             variable.assign(arrays[name])
         return read_meta(arrays)
@@ -261,7 +270,7 @@ def load_matching(path: Path, variables: Mapping[str, Any]) -> list[str]:
             else:
                 new.append(name)
     if len(new) == len(weights):
-        raise ValueError(f"{path}: not one array fits this network; was it trained with another config?")
+        raise UnfitRun(f"{path}: not one array fits this network; was it trained with another config?")
     return new
 
 

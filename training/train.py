@@ -15,7 +15,7 @@ from pianogan_bgm.files import write_atomically
 from training.config import Config, InvalidConfig, load
 from training.corpus import Corpus, DataError
 from training.distribution import distributed, is_chief
-from training.runs import Run, Stage, read_facts, revision
+from training.runs import Run, Stage, UnfitRun, begun, read_facts, revision
 
 
 class Planned(NamedTuple):
@@ -89,14 +89,14 @@ def main(argv: list[str] | None = None) -> int:
         _check_data(corpus, folder)
         with distributed(config.distribute):  # returns once every worker has come this far
             train(config, corpus, folder, text)
-    except (ValueError, DataError) as error:
+    except (InvalidConfig, DataError, UnfitRun) as error:
         print(error, file=sys.stderr)
         return 2
     return 0
 
 
 def _check(config: Config, folder: Path, *, resume: bool) -> None:
-    if (folder / "checkpoints").exists() and not resume:
+    if begun(folder) and not resume:
         raise InvalidConfig(f"{folder} holds a run already: add --resume to go on with it")
     if config.init_from and not list(Path(config.init_from).glob("checkpoints/*-best.npz")):
         raise InvalidConfig(f"init_from: {config.init_from} holds no checkpoints/*-best.npz to start from")
@@ -104,8 +104,9 @@ def _check(config: Config, folder: Path, *, resume: bool) -> None:
 
 def _check_data(corpus: Corpus, folder: Path) -> None:
     got = corpus.manifest["sha256"]
-    if (begun := read_facts(folder).get("data", {}).get("sha256", got)) != got:
-        raise DataError(f"{folder} must go on with the data it began with, sha256 {begun}; got sha256 {got}")
+    first = read_facts(folder).get("data", {}).get("sha256", got) if begun(folder) else got
+    if first != got:
+        raise DataError(f"{folder} must go on with the data it began with, sha256 {first}; got sha256 {got}")
 
 
 if __name__ == "__main__":

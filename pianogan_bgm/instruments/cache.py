@@ -38,11 +38,16 @@ class PcmCache:
             pcm = self._kept.get(place)
             if pcm is None or len(pcm) < frames:
                 pcm = self._kept[place] = _paged(decode())
-            self._kept.move_to_end(place)
-            size = self._size()
-            while size > self._limit and len(self._kept) > 1:
-                size -= self._kept.popitem(last=False)[1].nbytes
+                self._kept.move_to_end(place)
+                self._forget()
+            else:
+                self._kept.move_to_end(place)
         return pcm
+
+    def _forget(self) -> None:
+        size = self._size()
+        while size > self._limit and len(self._kept) > 1:
+            size -= self._kept.popitem(last=False)[1].nbytes
 
     def _size(self) -> int:
         return sum(pcm.nbytes for pcm in self._kept.values())

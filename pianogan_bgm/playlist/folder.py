@@ -212,7 +212,8 @@ def _work(
     except BaseException as error:
         with contextlib.suppress(PlaylistError):
             saver.in_between(done)
-        goes_on = done or isinstance(error, (KeyboardInterrupt, OSError))
+        outside = (KeyboardInterrupt, OSError)  # nothing is wrong with what was asked for
+        goes_on = done or isinstance(error, outside) or isinstance(error.__cause__, outside)
         rest = "; the same command goes on from there" if goes_on and len(done) < len(orders) else ""
         tqdm.write(f"{folder}: {len(done)} of {len(orders)} tracks are whole{rest}", file=sys.stderr)
         raise

@@ -144,11 +144,18 @@ def encode(block: Block, kind: str, rate: int, tags: Tags) -> bytes:
 
     buffer = io.BytesIO()
     subtype = "VORBIS" if kind == "ogg" else "PCM_16"
-    with soundfile.SoundFile(buffer, "w", rate, 2, subtype=subtype, format=kind.upper()) as file:
-        # libsndfile's Vorbis encoder wants a stack as large as what it is given at once
-        for at in range(0, len(block), WRITE_BLOCK):
-            part = block[at : at + WRITE_BLOCK]
-            file.write(part if kind == "ogg" else to_format(part, -16, 2))
+    try:
+        with soundfile.SoundFile(buffer, "w", rate, 2, subtype=subtype, format=kind.upper()) as file:
+            # libsndfile's Vorbis encoder wants a stack as large as what it is given at once
+            for at in range(0, len(block), WRITE_BLOCK):
+                part = block[at : at + WRITE_BLOCK]
+                file.write(part if kind == "ogg" else to_format(part, -16, 2))
+        buffer.seek(0)
+        whole = soundfile.info(buffer).frames == len(block)
+    except (soundfile.LibsndfileError, AssertionError):
+        whole = False
+    if not whole:  # memory has no other reason: an interrupt that comes while libsndfile calls back gets lost
+        raise KeyboardInterrupt
     if kind == "flac":
         return tagged_flac(buffer.getvalue(), tags)
     serial = int.from_bytes(hashlib.sha256(tags.title.encode("utf-8")).digest()[:4], "little")
