@@ -78,7 +78,7 @@ def _client(address: str) -> Iterator[Any]:
     except ImportError as error:
         raise PlaylistError(
             f"a cluster needs dask.distributed, which cannot be imported ({error}); "
-            'pip install "pianogan-bgm[cluster]"'
+            'pip install "dask[distributed]"'
         ) from error
     try:
         client: Any = Client(address, timeout=20)  # type: ignore[no-untyped-call]  # distributed has few types

@@ -68,5 +68,5 @@ def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.
 def test_without_the_extra_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     wish = Wish(model=str(write_tiny(tmp_path)), seeds=(1,))
-    with pytest.raises(PlaylistError, match=r'pip install "pianogan-bgm\[cluster\]"'):
+    with pytest.raises(PlaylistError, match=r'pip install "dask\[distributed\]"'):
         make(tmp_path / "out", wish, cluster="tcp://127.0.0.1:1")
