@@ -3,7 +3,8 @@
 For the atlas (``python -m export.build_atlas NAME --quality FILE.npy``): one number for each seed from 0, the
 higher the more the run's critic takes the piece for real music. The critic is the one that the generator was
 trained against, as it is at the newest checkpoint: it goes on learning after the generator's best. Pieces
-that get stuck (:mod:`training.stuck`) come after all others, whatever the critic thinks of their texture.
+that get stuck or fall silent (:mod:`training.stuck`) come after all others, whatever the critic thinks of
+their texture.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pianogan_bgm.files import write_atomically
 from training.config import InvalidConfig, load
 from training.corpus import Corpus
 from training.entrants import entrant
-from training.stuck import LONG, longest_alike
+from training.stuck import LONG, SILENT, longest_alike, longest_silence
 
 SEEDS = 4352
 """As many as the atlas measures."""
@@ -38,19 +39,19 @@ def judged(run: Path, model: str, corpus: Corpus, seeds: int) -> npt.NDArray[np.
     stage.load_newest(run)
     source: Any = entrant(model).source
     chunks = range(seeds // CHUNK)
-    answers, stuck = [], []
+    answers, last = [], []
     for chunk in tqdm(chunks, desc="judging", unit="chunk"):
         cells = source(CHUNK, chunk)
         answers.append(stage.judge(cells))
-        stuck.append(longest_alike(cells) > LONG)
-    return stuck_last(np.concatenate(answers), np.concatenate(stuck))
+        last.append((longest_alike(cells) > LONG) | (longest_silence(cells) >= SILENT))
+    return put_last(np.concatenate(answers), np.concatenate(last))
 
 
-def stuck_last(answers: npt.NDArray[np.float64], stuck: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Answers with those to stuck pieces moved below all others, in their own order."""
-    if not stuck.any() or stuck.all():
+def put_last(answers: npt.NDArray[np.float64], last: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Answers with some of them moved below all others, in their own order."""
+    if not last.any() or last.all():
         return answers
-    return np.where(stuck, answers - (answers[stuck].max() - answers[~stuck].min()) - 1.0, answers)
+    return np.where(last, answers - (answers[last].max() - answers[~last].min()) - 1.0, answers)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,9 +1,10 @@
-"""Whether pieces get stuck: ``python -m training.stuck MODEL [MODEL ...] DATA``.
+"""Whether pieces get stuck or fall silent: ``python -m training.stuck MODEL [MODEL ...] DATA``.
 
 Two beats are alike where the notes struck in both are at least 60 % of those struck in either. A piece is
 stuck where beat after beat is like the one before (or the one 2 or 4 beats before) for longer than 20 beats.
 Measures of a whole piece hardly see it, for a stuck piece is in key, in metre and full of repetition; a
-listener does.
+listener does. A piece falls silent where nothing sounds for four beats or more: scores do so where another
+voice goes on alone, but a game would seem to have lost its music.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from pianogan_bgm.roll import ROLL, Cells
 from training.corpus import Corpus
 from training.entrants import Source, entrant
 from training.evaluate import split_windows
-from training.features import Ints, note_table
+from training.features import Ints, checked, note_table
 
 ALIKE: Final = 0.6
 LAGS: Final = (1, 2, 4)
 LONG: Final = 20
+SILENT: Final = 4 * STEPS_PER_BEAT
+"""Steps without a sound from which a piece has fallen silent."""
 
 
 def longest_alike(cells: Cells) -> Ints:
@@ -53,6 +56,16 @@ def longest_alike(cells: Cells) -> Ints:
     return longest
 
 
+def longest_silence(cells: Cells) -> Ints:
+    """Steps in the longest stretch in which nothing sounds, int64 ``(n,)``; ``cells`` as above."""
+    sounding = np.asarray(checked(cells).any(axis=1))
+    longest = run = np.zeros(len(cells), dtype=np.int64)
+    for step in sounding.T:
+        run = np.where(step, 0, run + 1)
+        longest = np.maximum(longest, run)
+    return longest
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a line for each model and for held-out music; exit status 2 where one cannot be read."""
     parser = argparse.ArgumentParser(
@@ -73,11 +86,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             who = entrant(model)
             sources[f"{who.name} {who.identity.get('version', '')}".strip()] = who.source
         for name, source in sources.items():
-            longest = longest_alike(source(given.pieces, 0))
+            cells = source(given.pieces, 0)
+            longest, silence = longest_alike(cells), longest_silence(cells)
             print(
                 f"{name}: longest run of beats alike, median {np.median(longest):.0f}, "
                 f"90th percentile {np.percentile(longest, 90):.0f}; "
-                f"stuck (over {LONG} beats): {(longest > LONG).mean():.1%} of {len(longest)}"
+                f"stuck (over {LONG} beats): {(longest > LONG).mean():.1%} of {len(longest)}; "
+                f"silent (for {SILENT} steps or more): {(silence >= SILENT).mean():.1%}"
             )
     except (PianoganError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
