@@ -33,9 +33,8 @@ def main() -> int:
                 return 0
             if event.type == BEAT and event.kind == "beat":
                 now = music.now_playing
-                strong = (
-                    now is not None and event.beat == now.piece.beats_per_bar
-                )  # the next beat begins a bar
+                # whether the next beat, on which the ring closes, begins a bar
+                strong = now is not None and event.beat == now.piece.beats_per_bar
             elif event.type == pygame.KEYDOWN and event.key == pygame.K_SPACE:
                 hit = min(music.beat_phase, 1.0 - music.beat_phase) < WINDOW
                 streak = streak + 1 if hit else 0

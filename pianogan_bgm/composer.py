@@ -90,8 +90,12 @@ class Composer:
 
     def gave(self, piece: Piece) -> bool:
         """Whether ``piece`` is what its seed gives here, not one of the game's own that bears its seed."""
-        kept = self._tunes.get((int, piece.seed))
+        kept = self._tunes.get(self._place(piece.seed))
         return kept is not None and kept.piece is piece
+
+    def _place(self, seed: int | None) -> Any:
+        """Where the tune of ``seed`` is kept."""
+        return int, seed
 
     def check(self, source: Source | None) -> None:
         """Raise at once what composing ``source``, or endless music for None, would raise for its model."""

@@ -276,9 +276,8 @@ class Engine:
         if self.sink.playing and self._clock() < self._next_commit:
             return
         waiting: list[c.Command] = []
-        for _ in range(
-            len(self.requests)
-        ):  # those that come meanwhile wait, or a busy game would keep it here
+        # those that come meanwhile wait, or a busy game would keep it here
+        for _ in range(len(self.requests)):
             self.serving = self.serving or self.requests[0] is not Control.WARM
             request = self.requests.popleft()
             if request is Control.WARM:

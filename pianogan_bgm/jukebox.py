@@ -57,13 +57,10 @@ class Jukebox(Composer):
         if source is not None and not (isinstance(source, int) and source in self._by_seed):
             super().check(source)
 
-    def gave(self, piece: Piece) -> bool:
-        """Whether ``piece`` is what its seed gives here, from its file or composed."""
-        number = None if piece.seed is None else self._by_seed.get(piece.seed)
-        if number is None:
-            return super().gave(piece)
-        kept = self._tunes.get(self._entries[number].path)
-        return kept is not None and kept.piece is piece
+    def _place(self, seed: int | None) -> Any:
+        """Where the tune of ``seed`` is kept: by its file, if a track has it."""
+        number = None if seed is None else self._by_seed.get(seed)
+        return super()._place(seed) if number is None else self._entries[number].path
 
     def tune(self, source: Source) -> Tune:
         """A tune of ``source``; a seed of the playlist comes from its file."""

@@ -392,6 +392,13 @@ class Music(ABC):
         """Bring the music back."""
         self.duck(1.0, ms)
 
+    def _set(self, entry: str, value: Any) -> bool:
+        """Set what a scene may set, too; whether that is news, also to what a transition would take back."""
+        if self._undone.pop(entry, None) is None and value == getattr(self, entry):
+            return False
+        setattr(self, entry, value)
+        return True
+
     @property
     def intensity(self) -> float:
         """How much is going on, 0–1: which layers sound, how densely and how loud; 0.5 is as composed."""
@@ -400,9 +407,7 @@ class Music(ABC):
     @intensity.setter
     def intensity(self, value: float) -> None:
         intensity = within("intensity", value, 0.0, 1.0)
-        if intensity != self._intensity or self._undone.pop("_intensity", None) is not None:
-            self._intensity = intensity
-            self._undone.pop("_intensity", None)
+        if self._set("_intensity", intensity):
             self._send((c.SetIntensity, intensity))
 
     @property
@@ -413,9 +418,7 @@ class Music(ABC):
     @tempo.setter
     def tempo(self, value: float) -> None:
         tempo = within("tempo", value, *TEMPO_FACTORS)
-        if tempo != self._tempo or self._undone.pop("_tempo", None) is not None:
-            self._tempo = tempo
-            self._undone.pop("_tempo", None)
+        if self._set("_tempo", tempo):
             self._send((c.SetTempo, tempo))
 
     @property
@@ -426,9 +429,7 @@ class Music(ABC):
     @transpose.setter
     def transpose(self, value: int) -> None:
         transpose = semitones(value)
-        if transpose != self._transpose or self._undone.pop("_transpose", None) is not None:
-            self._transpose = transpose
-            self._undone.pop("_transpose", None)
+        if self._set("_transpose", transpose):
             self._send((c.SetTranspose, transpose))
 
     @property
@@ -439,9 +440,7 @@ class Music(ABC):
     @instrument.setter
     def instrument(self, names: str | Mapping[str, str]) -> None:
         instruments = instrument_names(names, self._instruments)
-        if instruments != self._instruments or self._undone.pop("_instruments", None) is not None:
-            self._instruments = instruments
-            self._undone.pop("_instruments", None)
+        if self._set("_instruments", instruments):
             self._send((c.SetInstruments, instruments))
 
     @property

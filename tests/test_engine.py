@@ -489,12 +489,17 @@ def test_a_request_is_seen_to_be_carried_out_all_the_time():
     assert not rig.engine.serving
 
 
-def test_music_that_is_held_is_heard_when_it_is_told_to_play():
-    rig = Rig()
+def hold(rig):
+    """Music that has played for a second and is held."""
     rig.send(c.Play(TUNES[0], -1))
     rig.run(1.0)
     rig.send(Control.PAUSE)
     rig.run(0.5)
+
+
+def test_music_that_is_held_is_heard_when_it_is_told_to_play():
+    rig = Rig()
+    hold(rig)
     rig.send(c.Play(TUNES[1], -1))
     rig.run(1.0)
     assert not rig.engine.paused
@@ -508,10 +513,7 @@ def test_music_that_is_held_ends_at_once_when_it_is_stopped(seconds, silent):
     rig = Rig()
     if silent:
         rig.mixer.quit()
-    rig.send(c.Play(TUNES[0], -1))
-    rig.run(1.0)
-    rig.send(Control.PAUSE)
-    rig.run(0.5)
+    hold(rig)
     before = len(rig.events)
     rig.send(c.Stop(seconds))
     rig.run(0.5)
@@ -584,10 +586,7 @@ def test_an_instrument_that_cannot_be_loaded_repeats_no_event():
 
 def test_a_transition_after_a_stop_while_held_is_heard_when_held_no_more():
     rig = Rig()
-    rig.send(c.Play(TUNES[0], -1))
-    rig.run(1.0)
-    rig.send(Control.PAUSE)
-    rig.run(0.5)
+    hold(rig)
     rig.send(c.Stop(), c.Transition(TUNES[1], "beat", 0.0, -1, scene="title"), Control.UNPAUSE)
     rig.run(3.0)
     assert rig.engine.pulse.place.state.scene == "title"

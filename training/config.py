@@ -22,10 +22,10 @@ class InvalidConfig(ValueError):
 class VaeConfig:
     """The autoencoder of beats and the composer as its prior (``studio``, first stage).
 
-    ``width``: channels of encoder and decoder. ``codes``: latent numbers a beat, an even
-    number, for chances come in pairs. ``blocks``: residual blocks
-    of the decoder. ``composer``, ``hidden``: width of the composer's memory and of its other layers.
-    ``kl_weight``: what a nat of rate, beyond what the composer expects, costs beside a nat of reconstruction.
+    ``width``: channels of encoder and decoder. ``codes``: latent numbers a beat, an even number, for chances
+    come in pairs. ``blocks``: residual blocks of the decoder. ``composer``, ``hidden``: width of the
+    composer's memory and of its other layers. ``kl_weight``: what a nat of rate, beyond what the composer
+    expects, costs beside a nat of reconstruction.
     """
 
     width: int = 256
@@ -42,7 +42,7 @@ class VaeConfig:
     def __post_init__(self) -> None:
         """Refuse what the networks cannot be made of."""
         _check_numbers(self)
-        _at_least_one(self, "width", "codes", "composer", "hidden", "batch")
+        _at_least(1, self, "width", "codes", "composer", "hidden", "batch")
         _multiple_of(2, self, "codes")
 
 
@@ -78,7 +78,7 @@ class GanConfig:
     def __post_init__(self) -> None:
         """Refuse what the stage cannot be trained with."""
         _check_numbers(self)
-        _at_least_one(self, "critic_width", "batch", "r1_every")
+        _at_least(1, self, "critic_width", "batch", "r1_every")
         _multiple_of(4, self, "batch")
         for name in ("ema", "share"):
             if not 0.0 <= (value := getattr(self, name)) <= 1.0:
@@ -107,7 +107,7 @@ class ReferenceConfig:
     def __post_init__(self) -> None:
         """Refuse what the networks cannot be trained with."""
         _check_numbers(self)
-        _at_least_one(self, "batch")
+        _at_least(1, self, "batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +135,8 @@ class Config:
     def __post_init__(self) -> None:
         """Refuse what a run cannot be logged or validated by."""
         _check_numbers(self)
-        _at_least_one(self, "validate_every", "log_every")
-        if self.validation_windows < 4:
-            raise InvalidConfig(f"validation_windows must be at least 4; got {self.validation_windows!r}")
+        _at_least(1, self, "validate_every", "log_every")
+        _at_least(4, self, "validation_windows")
 
 
 def _check_numbers(table: Any) -> None:
@@ -149,10 +148,10 @@ def _check_numbers(table: Any) -> None:
             raise InvalidConfig(f"{f.name} must not be negative; got {value!r}")
 
 
-def _at_least_one(table: Any, *names: str) -> None:
+def _at_least(least: int, table: Any, *names: str) -> None:
     for name in names:
-        if (value := getattr(table, name)) < 1:
-            raise InvalidConfig(f"{name} must be at least 1; got {value!r}")
+        if (value := getattr(table, name)) < least:
+            raise InvalidConfig(f"{name} must be at least {least}; got {value!r}")
 
 
 def _multiple_of(factor: int, table: Any, name: str) -> None:
