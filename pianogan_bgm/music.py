@@ -72,6 +72,19 @@ class NowPlaying:
     piece: Piece = field(repr=False)
 
 
+@dataclass(slots=True)
+class Asked:
+    """What was asked for: all that a scene may set."""
+
+    scene: str | None
+    mood: str | None
+    piece: Source | None
+    tempo: float
+    intensity: float
+    transpose: int
+    instruments: tuple[str, ...]
+
+
 class Music(ABC):
     """Verbs and settings of background music; those of ``pygame.mixer.music`` among them.
 
@@ -111,27 +124,31 @@ class Music(ABC):
                 raise InvalidSetting(f"scenes must be Scene objects by name; got {short(scene)} for {name!r}")
         self.rules: dict[tuple[str, str], Rule] = dict(rules or {})
         self.stingers: dict[str, Figure] = dict(STINGERS)
-        self._piece = None if piece is None else check_source(piece)
-        self._mood = check_mood(mood)
+        source = None if piece is None else check_source(piece)
+        check_mood(mood)
         if playlist is not None:
             from pianogan_bgm.jukebox import Jukebox  # brings the reader of MIDI files along
 
             self._composer: Composer = Jukebox(playlist, model, seed)
         else:
             self._composer = model if isinstance(model, Composer) else Composer(model, seed)
-        self._composer.check(self._piece)
+        self._composer.check(source)
         feel = MOODS[mood] if mood else Mood()
-        self._instruments = instrument_names(instrument)
-        self._intensity = within("intensity", feel.intensity if intensity is None else intensity, 0.0, 1.0)
-        self._tempo = within("tempo", feel.tempo if tempo is None else tempo, *TEMPO_FACTORS)
-        self._transpose = semitones(feel.transpose if transpose is None else transpose)
+        self._asked = Asked(
+            scene=mood,
+            mood=mood,
+            piece=source,
+            tempo=within("tempo", feel.tempo if tempo is None else tempo, *TEMPO_FACTORS),
+            intensity=within("intensity", feel.intensity if intensity is None else intensity, 0.0, 1.0),
+            transpose=semitones(feel.transpose if transpose is None else transpose),
+            instruments=instrument_names(instrument),
+        )
+        self._before: Asked | None = None
+        """What will have been asked if the transition that has not come is taken back; None if all came."""
         self._volume = within("volume", volume, 0.0, 1.0)
         self._ducked = 1.0
-        self._scene: str | None = mood
         self._said: str | None = None
         """The name of what plays or is about to, as far as it was said; to say it again changes nothing."""
-        self._undone: dict[str, Any] = {}
-        """Settings as before the transitions that have not come, where nothing has set them since."""
         self._turn = 0
         """Number of the transition asked for last."""
         self._saved: dict[str, Any] | None = None
@@ -143,6 +160,11 @@ class Music(ABC):
     @abstractmethod
     def _here(self) -> Place | None:
         """What is heard now; None while nothing plays."""
+
+    def _state(self) -> State | None:
+        """What is heard now, without the place; None while nothing plays."""
+        here = self._here()
+        return None if here is None else here.state
 
     @abstractmethod
     def get_busy(self) -> bool:
@@ -159,24 +181,22 @@ class Music(ABC):
     def _feel(self, seconds: float = c.INTENSITY_SECONDS, beats: float = 1.0) -> list[c.Command]:
         """Commands for what a scene may set, in so many seconds and beats."""
         return [
-            c.SetIntensity(self._intensity, seconds),
-            c.SetTempo(self._tempo, beats),
-            c.SetTranspose(self._transpose),
-            c.SetInstruments(self._instruments),
+            c.SetIntensity(self._asked.intensity, seconds),
+            c.SetTempo(self._asked.tempo, beats),
+            c.SetTranspose(self._asked.transpose),
+            c.SetInstruments(self._asked.instruments),
         ]
 
     # --- playing ------------------------------------------------------------------------------------
 
     def load(self, piece: Source) -> None:
         """Choose what :meth:`play` plays (as :meth:`transition` does, too)."""
-        self._piece = check_source(piece)
-        self._undone.pop("_piece", None)
+        self._put("piece", check_source(piece))
 
     def unload(self) -> None:
         """Stop, and go back to endless music."""
         self.stop()
-        self._piece = None
-        self._undone.pop("_piece", None)
+        self._put("piece", None)
 
     def play(self, loops: int = 0, start: float = 0.0, fade_ms: float = 0.0) -> None:
         """Play from the beginning, or from ``start`` seconds; returns at once.
@@ -188,10 +208,10 @@ class Music(ABC):
         whole("loops", loops, -1)
         start = within("start", start, 0.0, 86400.0)
         fade = within("fade_ms", fade_ms, 0.0, 600000.0) / 1000.0
-        piece, mood, scene = self._piece, self._mood, self._scene
+        piece, mood, scene = self._asked.piece, self._asked.mood, self._asked.scene
         saved, self._saved = self._saved, None
         self._said = scene if saved is None else saved["scene"]
-        self._undone = {}
+        self._before = None
 
         def begin(desk: Desk) -> list[c.Command]:
             if saved is not None:
@@ -254,14 +274,14 @@ class Music(ABC):
         if here is not None and here.state.deck is not None:
             table = save_place(here, self._composer)
         table["settings"] = {
-            "mood": self._mood,
+            "mood": self._asked.mood,
             "instrument": self.instrument,
-            "intensity": self._intensity,
-            "tempo": self._tempo,
-            "transpose": self._transpose,
+            "intensity": self._asked.intensity,
+            "tempo": self._asked.tempo,
+            "transpose": self._asked.transpose,
             "volume": self._volume,
         }
-        table["scene_asked"] = self._scene
+        table["scene_asked"] = self._asked.scene
         table["ducked"] = self._ducked
         return table
 
@@ -278,7 +298,8 @@ class Music(ABC):
         if "instrument" not in settings:
             check_named(table["settings"]["instrument"])
         music = cls(**{**table["settings"], **settings})
-        music._scene, music._ducked = table["scene_asked"], table["ducked"]
+        music._asked.scene = table["scene_asked"]
+        music._ducked = table["ducked"]
         music._saved = table if "piece" in table else None
         return music
 
@@ -303,45 +324,36 @@ class Music(ABC):
         that plays already, or is about to, changes nothing: a game may say every frame where it is.
         """
         plain = at is None and fade_beats is None and filler is None and hold is None
-        if plain and type(to) is str and to == self._said and (self.get_busy() or self._here() is not None):
+        if plain and type(to) is str and to == self._said and (self.get_busy() or self._state() is not None):
             return
         declared = self.scenes.get(to) if type(to) is str else None
         name, scene = self._scene_of(to, loops) if declared is None else (str(to), declared)
-        rule = rule_for(self.rules, self._scene, name or "") if self.rules else PLAIN
+        asked = self._asked
+        rule = rule_for(self.rules, asked.scene, name or "") if self.rules else PLAIN
         when = rule.at if at is None else one_of("at", at, MOMENTS)
         beats = rule.fade_beats if fade_beats is None else within("fade_beats", fade_beats, 0.0, 64.0)
         lead = rule.filler if filler is None else filler
         if lead is not None:
             lead = figure(lead, self.stingers)
         if hold is None:
-            leaving = self.scenes.get(self._scene or "")
+            leaving = self.scenes.get(asked.scene or "")
             hold = leaving is not None and leaving.hold
-        tempo, intensity, transpose, instruments = scene.feel
-        waiting = self._waiting() if self._undone else {}  # what this one replaces, if that has not come
         if when == "now":
-            self._undone = {}
-        else:
-            self._undone = {
-                "_scene": self._scene,
-                "_mood": self._mood,
-                "_piece": self._piece,
-                "_tempo": self._tempo,
-                "_intensity": self._intensity,
-                "_transpose": self._transpose,
-                "_instruments": self._instruments,
-                **waiting,
-            }
+            self._before = None
+        elif self._before is None or self._came():
+            self._before = asked  # else this one replaces one that has not come
         self._turn += 1
-        self._scene, self._mood, self._piece = name, scene.mood, scene.piece
+        tempo, intensity, transpose, instruments = scene.feel
+        self._asked = Asked(
+            name,
+            scene.mood,
+            scene.piece,
+            asked.tempo if tempo is None else tempo,
+            asked.intensity if intensity is None else intensity,
+            asked.transpose if transpose is None else transpose,
+            asked.instruments if instruments is None else instruments,
+        )
         self._said = name
-        if tempo is not None:
-            self._tempo = tempo
-        if intensity is not None:
-            self._intensity = intensity
-        if transpose is not None:
-            self._transpose = transpose
-        if instruments is not None:
-            self._instruments = instruments
         self._send(partial(_go_over, scene, name, (when, beats, lead, hold, self._turn)))
 
     def _scene_of(self, to: str | Scene | Source, loops: int) -> tuple[str | None, Scene]:
@@ -358,20 +370,17 @@ class Music(ABC):
 
     def cancel_transition(self) -> None:
         """Forget a pending transition."""
-        waiting = self._waiting()
-        for entry, value in waiting.items():
-            setattr(self, entry, value)
+        before = None if self._before is None or self._came() else self._before
         self._send(c.CancelTransition())
-        if waiting:
-            self._said = None
+        if before is not None:
+            self._asked, self._said = before, None
             self._send(*self._feel())  # should it come before it is cancelled, those are what was said here
-        self._undone = {}
+        self._before = None
 
-    def _waiting(self) -> dict[str, Any]:
-        """:attr:`_undone` as long as that transition has not come, as far as can be heard."""
-        here = self._here()
-        came = here is not None and here.state.went >= self._turn
-        return {} if came else self._undone
+    def _came(self) -> bool:
+        """Whether the transition asked for last has come, as far as can be heard."""
+        state = self._state()
+        return state is not None and state.went >= self._turn
 
     def stinger(self, stinger: str | Figure | Iterable[int], at: c.When = "now") -> None:
         """Play a figure in the music's key, on its grid: from the next sixteenth, beat or bar.
@@ -392,55 +401,62 @@ class Music(ABC):
         """Bring the music back."""
         self.duck(1.0, ms)
 
+    def _put(self, entry: str, value: Any) -> None:
+        """Set what a scene may set, too, so that no transition taken back undoes it."""
+        setattr(self._asked, entry, value)
+        if self._before is not None:
+            setattr(self._before, entry, value)
+
     def _set(self, entry: str, value: Any) -> bool:
-        """Set what a scene may set, too; whether that is news, also to what a transition would take back."""
-        if self._undone.pop(entry, None) is None and value == getattr(self, entry):
+        """Put, if it is news, also to what a transition would take back; whether it was."""
+        before = self._before
+        if value == getattr(self._asked, entry) and (before is None or value == getattr(before, entry)):
             return False
-        setattr(self, entry, value)
+        self._put(entry, value)
         return True
 
     @property
     def intensity(self) -> float:
         """How much is going on, 0–1: which layers sound, how densely and how loud; 0.5 is as composed."""
-        return self._intensity
+        return self._asked.intensity
 
     @intensity.setter
     def intensity(self, value: float) -> None:
         intensity = within("intensity", value, 0.0, 1.0)
-        if self._set("_intensity", intensity):
+        if self._set("intensity", intensity):
             self._send((c.SetIntensity, intensity))
 
     @property
     def tempo(self) -> float:
         """Tempo as a factor of the composed one, 0.25–4; changes over a beat, pitch unchanged."""
-        return self._tempo
+        return self._asked.tempo
 
     @tempo.setter
     def tempo(self, value: float) -> None:
         tempo = within("tempo", value, *TEMPO_FACTORS)
-        if self._set("_tempo", tempo):
+        if self._set("tempo", tempo):
             self._send((c.SetTempo, tempo))
 
     @property
     def transpose(self) -> int:
         """Semitones added to every note from now on, −24–24."""
-        return self._transpose
+        return self._asked.transpose
 
     @transpose.setter
     def transpose(self, value: int) -> None:
         transpose = semitones(value)
-        if self._set("_transpose", transpose):
+        if self._set("transpose", transpose):
             self._send((c.SetTranspose, transpose))
 
     @property
     def instrument(self) -> dict[str, str]:
         """What plays which layer; set one name for all, or names by layer."""
-        return dict(zip(LAYERS, self._instruments, strict=True))
+        return dict(zip(LAYERS, self._asked.instruments, strict=True))
 
     @instrument.setter
     def instrument(self, names: str | Mapping[str, str]) -> None:
-        instruments = instrument_names(names, self._instruments)
-        if self._set("_instruments", instruments):
+        instruments = instrument_names(names, self._asked.instruments)
+        if self._set("instruments", instruments):
             self._send((c.SetInstruments, instruments))
 
     @property
@@ -472,7 +488,7 @@ class Music(ABC):
     @property
     def scene(self) -> str | None:
         """The scene or mood asked for last."""
-        return self._scene
+        return self._asked.scene
 
     @property
     def position(self) -> float:
@@ -507,18 +523,18 @@ class Music(ABC):
     @property
     def now_playing(self) -> NowPlaying | None:
         """What is heard now; None while nothing plays."""
-        here = self._here()
-        if here is None or here.state.deck is None:
+        state = self._state()
+        if state is None or state.deck is None:
             return None
-        piece = here.state.deck.tune.piece
+        piece = state.deck.tune.piece
         return NowPlaying(
-            here.state.deck.tune.name,
+            state.deck.tune.name,
             piece.seed,
             piece.model,
-            here.state.key.name,
-            piece.tempo * here.state.tempo,
+            state.key.name,
+            piece.tempo * state.tempo,
             piece.licence,
-            here.state.scene,
+            state.scene,
             piece,
         )
 

@@ -31,6 +31,7 @@ from pianogan_bgm.errors import InvalidSetting
 from pianogan_bgm.mixer import usable_mixer
 from pianogan_bgm.music import Music, Request
 from pianogan_bgm.pages import Pages, Silent
+from pianogan_bgm.state import State
 from pianogan_bgm.turns import be_polite
 
 CLOSE_SECONDS: Final = 3.0
@@ -249,7 +250,7 @@ class BackgroundMusic(Music):
             except pygame.error as error:
                 log.warning("no sound: %s; keeping time silently", error)
         composer, tell = self._composer, _weak_tell(self)
-        source, settled_on = (self._piece, self._mood), self._settings()
+        source, settled_on = (self._asked.piece, self._asked.mood), self._settings()
         self._worker = _Worker(
             lambda find: Engine(composer, find, perf_counter, tell, source, settings=settled_on)
         )
@@ -279,6 +280,10 @@ class BackgroundMusic(Music):
         # between two ticks of the thread the music goes on at its pace
         state, step, pace = pulse.place
         return Place(state, step + (perf_counter() - pulse.time) * pulse.rate / pace, pace)
+
+    def _state(self) -> State | None:
+        pulse = self._worker.engine.pulse
+        return None if pulse is None else pulse.place.state
 
     def pause(self) -> None:
         """Hold the music where it is."""
