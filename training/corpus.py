@@ -51,6 +51,9 @@ ARRAYS: Final[dict[str, type[np.generic]]] = {
 
 MIN_WINDOW_NOTES: Final = 40
 """A window with fewer struck notes is nearly silent and left out."""
+LONGEST_REST: Final = 16
+"""Steps without a sound from which a window is nothing to learn from: another voice goes on alone there, or
+the piece has ended."""
 LONGEST_WEIGHT: Final = 3000
 """Steps beyond which a longer piece is drawn no more often."""
 TRANSPOSITIONS: Final = (-5, 6)
@@ -143,11 +146,12 @@ class Corpus:
             self._rasters[piece] = raster(self.notes(piece), int(self.arrays["steps"][piece]))
         return self._rasters[piece]
 
-    def starts(self, piece: int, steps: int = ROLL.steps) -> Ints:
+    def starts(self, piece: int, steps: int = ROLL.steps, *, sounding: bool = False) -> Ints:
         """Downbeats of ``piece`` at which a window may start, int64 ascending; may be empty.
 
         Those that leave room for a whole window, or the first one where the piece is shorter than that,
-        each only if at least ``MIN_WINDOW_NOTES`` notes are struck within the window.
+        each only if at least ``MIN_WINDOW_NOTES`` notes are struck within the window. ``sounding``: and only
+        if nowhere in it ``LONGEST_REST`` steps or more are without a sound.
         """
         downbeats = self.downbeats(piece).astype(np.int64)
         fitting = downbeats[downbeats <= self.arrays["steps"][piece] - steps]
@@ -155,18 +159,28 @@ class Corpus:
             fitting = downbeats[:1]
         struck = self.notes(piece)[:, 0]
         counts = np.searchsorted(struck, fitting + steps) - np.searchsorted(struck, fitting)
-        return np.asarray(fitting[counts >= MIN_WINDOW_NOTES])
+        fitting = fitting[counts >= MIN_WINDOW_NOTES]
+        if sounding:
+            fitting = fitting[longest_rests(self.notes(piece), fitting, steps) < LONGEST_REST]
+        return np.asarray(fitting)
 
-    def windows(self, split: str, hop: int | None = ROLL.steps, steps: int = ROLL.steps) -> Ints:
+    def windows(
+        self,
+        split: str,
+        hop: int | None = ROLL.steps,
+        steps: int = ROLL.steps,
+        *,
+        sounding: bool = False,
+    ) -> Ints:
         """Windows of ``split`` as int64 (W, 2): piece, start step. All begin on downbeats.
 
         ``hop``: least distance of two starts in one piece, so that the default gives windows that do not
-        overlap; None gives every downbeat of :meth:`starts`.
+        overlap; None gives every downbeat of :meth:`starts`. ``sounding``: as there.
         """
         found: list[tuple[int, int]] = []
         for piece in self.pieces(split).tolist():
             after = 0
-            for start in self.starts(piece, steps).tolist():
+            for start in self.starts(piece, steps, sounding=sounding).tolist():
                 if hop is None or start >= after:
                     found.append((piece, start))
                     after = start + (hop or 0)
@@ -181,21 +195,28 @@ class Sampler(Iterator[Cells]):
     """Random windows of one split, the same ones for the same seed; :meth:`state` resumes it exactly.
 
     A piece is drawn in proportion to its length, capped at ``LONGEST_WEIGHT`` steps, the start uniformly
-    from its :meth:`Corpus.starts`, the transposition uniformly from ``TRANSPOSITIONS``.
+    from its :meth:`Corpus.starts` that sound throughout, the transposition uniformly from ``TRANSPOSITIONS``.
     """
 
     def __init__(self, corpus: Corpus, split: str, batch: int, seed: int, transpose: bool = True) -> None:
         if batch < 1:
             raise DataError(f"a batch needs at least one window; got {batch}")
         self._corpus, self._batch, self._transpose = corpus, batch, transpose
-        every = {piece: corpus.starts(piece) for piece in corpus.pieces(split).tolist()}
+        pieces = corpus.pieces(split).tolist()
+        every = {piece: corpus.starts(piece, sounding=True) for piece in pieces}
         self._starts = {piece: starts for piece, starts in every.items() if len(starts)}
         if not self._starts:
             raise DataError(f"the corpus has no window to draw in its split {split!r}")
         self._pieces = np.array(list(self._starts))
         weights = np.minimum(corpus.arrays["steps"][self._pieces], LONGEST_WEIGHT).astype(np.float64)
         self._cumulated = np.cumsum(weights) / weights.sum()
-        self._identity = {"split": split, "batch": batch, "transpose": transpose, "data": _sha(corpus)}
+        self._identity = {
+            "split": split,
+            "batch": batch,
+            "transpose": transpose,
+            "longest_rest": LONGEST_REST,
+            "data": _sha(corpus),
+        }
         self._rng = np.random.default_rng(seed)
 
     def __next__(self) -> Cells:
@@ -228,6 +249,17 @@ class Sampler(Iterator[Cells]):
             self._rng.bit_generator.state = state["generator"]
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"the saved state holds no usable generator state: {error!r}") from error
+
+
+def longest_rests(notes: npt.NDArray[np.int32], starts: Ints, steps: int) -> Ints:
+    """Longest stretch without a sound in windows of ``steps`` that begin at ``starts``, int64, in steps.
+
+    ``notes``: int32 (n, 4) of a whole piece, by start; after the last one is silence.
+    """
+    ends = np.maximum.accumulate(np.concatenate([[0], notes[:, 0] + notes[:, 2]]))
+    begin = np.concatenate([notes[:, 0], [starts.max(initial=0) + steps]])
+    inside = np.minimum(begin, starts[:, None] + steps) - np.maximum(ends, starts[:, None])
+    return np.asarray(inside.max(axis=1, initial=0), dtype=np.int64)
 
 
 def raster(notes: npt.NDArray[np.int32], steps: int) -> Cells:

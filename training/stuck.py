@@ -20,7 +20,7 @@ import numpy as np
 from pianogan_bgm.errors import PianoganError
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.roll import ROLL, Cells
-from training.corpus import Corpus
+from training.corpus import LONGEST_REST, Corpus
 from training.entrants import Source, entrant
 from training.evaluate import split_windows
 from training.features import Ints, checked, note_table
@@ -28,7 +28,7 @@ from training.features import Ints, checked, note_table
 ALIKE: Final = 0.6
 LAGS: Final = (1, 2, 4)
 LONG: Final = 20
-SILENT: Final = 4 * STEPS_PER_BEAT
+SILENT: Final = LONGEST_REST
 """Steps without a sound from which a piece has fallen silent."""
 
 

@@ -60,7 +60,7 @@ class VaeStage:
         self.config, self.settings = config, config.vae
         self.steps = self.settings.steps
         self.attributes = known_attributes(corpus, config.seed)
-        typical = evaluation_cells(corpus, "train", TYPICAL, 0)
+        typical = evaluation_cells(corpus, "train", TYPICAL, 0, sounding=True)
         self.amounts, self._typical = Amounts.of(typical), typical[:: len(typical) // BLUR_WINDOWS + 1]
         self.wanted = Wanted.of(self.attributes.scores(typical))
         self.networks = Networks(config, self.wanted, velocity=corpus.has_velocity)
@@ -306,12 +306,15 @@ def composed_odds(compose: Callable[[Any], Any], decoder: Any, latents: Any) -> 
     return np.concatenate(odds), None if loudness[0] is None else np.concatenate(loudness)
 
 
-def evaluation_cells(corpus: Corpus, split: str, most: int, seed: int) -> npt.NDArray[np.uint8]:
+def evaluation_cells(
+    corpus: Corpus, split: str, most: int, seed: int, *, sounding: bool = False
+) -> npt.NDArray[np.uint8]:
     """At most ``most`` non-overlapping windows of a split, chosen by ``seed``; codec bytes (n, 106, 300).
 
+    ``sounding``: only those of :meth:`Corpus.windows` that sound throughout, which training learns from.
     Raises :class:`DataError` for a split without any.
     """
-    windows = corpus.windows(split)
+    windows = corpus.windows(split, sounding=sounding)
     if not len(windows):
         raise DataError(f"split {split!r} needs at least one window; it has none")
     chosen = np.random.default_rng(seed).permutation(len(windows))[:most]
