@@ -25,7 +25,7 @@ from training.corpus import Corpus
 from training.evaluate import measure, split_windows
 from training.features import FEATURES, Floats, features
 from training.report import FORM, aligned
-from training.stuck import LONG, longest_alike
+from training.stuck import LONG, SILENT, longest_alike, longest_silence
 
 if TYPE_CHECKING:
     from training.studio_export import StudioGenerator
@@ -44,8 +44,8 @@ _FORM: Final = [list(FEATURES).index(name) for name in FORM]
 def measured(real: Floats, sets: Sequence[Cells], trees: int = TREES) -> dict[str, float]:
     """Measures of sets of pieces against the features of real windows: means over the sets.
 
-    Those of :func:`training.evaluate.measure`; "stuck", a share (:mod:`training.stuck`); and of :data:`FORM`
-    the medians, as ratios to the real ones.
+    Those of :func:`training.evaluate.measure`; "stuck" and "silent", shares (:mod:`training.stuck`); and of
+    :data:`FORM` the medians, as ratios to the real ones.
     """
     medians = np.median(real, axis=0)[_FORM]
     rows: list[dict[str, float]] = []
@@ -56,6 +56,7 @@ def measured(real: Floats, sets: Sequence[Cells], trees: int = TREES) -> dict[st
             {
                 **{name: found.measures[key] for name, key in _MEASURES.items()},
                 "stuck": float((longest_alike(cells) > LONG).mean()),
+                "silent": float((longest_silence(cells) >= SILENT).mean()),
                 **dict(zip(FORM, ratios.tolist(), strict=True)),
             }
         )
@@ -78,7 +79,7 @@ def composed(model: StudioGenerator, count: int, sets: int) -> Iterator[Cells]:
 def table(rows: dict[str, dict[str, float]]) -> str:
     """Rows of :func:`measured` side by side."""
     columns = list(next(iter(rows.values())))
-    styles = {"stuck": "{:.1%}", **dict.fromkeys(FORM, "{:.2f}")}
+    styles = {"stuck": "{:.1%}", "silent": "{:.1%}", **dict.fromkeys(FORM, "{:.2f}")}
     lines = [
         [name, *(styles.get(column, "{:.3f}").format(row[column]) for column in columns)]
         for name, row in rows.items()

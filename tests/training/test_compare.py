@@ -18,6 +18,7 @@ from pianogan_bgm.roll import ROLL
 from training import compare, studio_export
 from training.corpus import raster
 from training.features import features
+from training.stuck import SILENT
 
 WINDOWS = 24
 
@@ -64,12 +65,14 @@ def test_music_like_the_real_measures_better_than_noise() -> None:
     real = features(songs(0, WINDOWS))
     rng = np.random.default_rng(0)
     noise = np.where(rng.random((WINDOWS, 106, ROLL.steps)) < 0.02, 230, 0).astype(np.uint8)
+    noise[:, :, 100 : 100 + SILENT] = 0
     like, unlike = (compare.measured(real, [cells], trees=20) for cells in (songs(100, WINDOWS), noise))
     assert like["overlapped area"] > unlike["overlapped area"] + 0.2
     assert like["AUC"] < unlike["AUC"]
     assert like["coverage"] > unlike["coverage"]
     assert like["notes"] == pytest.approx(1.0, abs=0.05)
     assert unlike["stuck"] == 0.0
+    assert (like["silent"], unlike["silent"]) == (0.0, 1.0)
 
 
 def test_without_a_run_there_is_nothing_to_compare(
