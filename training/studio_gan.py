@@ -22,8 +22,8 @@ from training.config import Config
 from training.corpus import Corpus
 from training.gradients import GradientStep, Move, input_gradient
 from training.metrics import validation_score
-from training.runs import load_variables, named
-from training.studio import LATENT, Critic, encoder_input, firm, one_hot, pack, view
+from training.runs import named
+from training.studio import LATENT, Critic, encoder_input, firm, one_hot, view
 from training.studio_vae import (
     CHUNK,
     SHEET,
@@ -97,10 +97,6 @@ class GanStage:
         """Put the sampler back."""
         self._sampler.restore(state["sampler"])
 
-    def load_newest(self, run: Path) -> None:
-        """Take the weights of the run's newest checkpoint of this stage, whose critic has learnt the most."""
-        load_variables(run / "checkpoints" / "gan.npz", self.variables())
-
     def train(self, step: int) -> Mapping[str, Any]:
         """One step of generator and critic, with the penalty when it is due."""
         s = self.settings
@@ -129,21 +125,6 @@ class GanStage:
     def finished(self) -> bool:
         """Run to the last step."""
         return False
-
-    def judge(self, cells: Any) -> npt.NDArray[np.float64]:
-        """How real the critic takes rolls, codec bytes ``(n, 106, 300)``, to be: its mean answers, ``(n,)``.
-
-        Answers compare: they say which of two rolls is more real, not how real one is.
-        """
-        found = []
-        for first in range(0, len(cells), CHUNK):
-            states, velocities = pack(cells[first : first + CHUNK])
-            # whole chunks, for the critic compares samples within groups
-            padded = [np.resize(part, (CHUNK, *part.shape[1:])) for part in (states, velocities)]
-            answers = self.critic(self._see_real(*map(ops.convert_to_tensor, padded)))
-            means = np.mean([np.asarray(answer).mean(axis=1) for answer in answers], axis=0)
-            found.append(means[: len(states)])
-        return np.concatenate(found).astype(np.float64)
 
     def _samples(self, count: int) -> npt.NDArray[np.uint8]:
         return self.average.pieces(fixed_latents(self.config, count), self.amounts)

@@ -1,4 +1,4 @@
-"""Moods differ plainly in the shipped atlas, by the figures of benchmarks/moods.py."""
+"""Moods differ plainly in the shipped atlases, by the figures of benchmarks/moods.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import pytest
 from pianogan_bgm.atlas import FEATURES, Atlas, load_atlas
 from pianogan_bgm.scenes import MOODS
 
-PROGRAM = Path(__file__).parents[2] / "benchmarks" / "moods.py"
+CHECKOUT = Path(__file__).parents[2]
+PROGRAM = CHECKOUT / "benchmarks" / "moods.py"
+MODELS = ["open", str(CHECKOUT / "models" / "maestro" / "pianogan_bgm_maestro" / "maestro.onnx")]
 pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="needs the checkout")
 
 
@@ -39,8 +41,10 @@ def test_what_a_mood_plays_is_the_better_half_of_what_suits_it(moods: Any) -> No
     assert set(mine[:, 0]) == set(map(float, atlas.better("calm")))
 
 
-def test_each_mood_of_the_shipped_atlas_has_a_large_effect_on_each_of_its_first_wishes(moods: Any) -> None:
-    atlas = load_atlas("open")
+@pytest.mark.parametrize("model", MODELS, ids=["open", "maestro"])
+def test_each_mood_has_a_large_effect_on_each_of_its_first_wishes(moods: Any, model: str) -> None:
+    atlas = load_atlas(model)
+    assert len(atlas.quality) >= 4096
     for name, mood in MOODS.items():
         mine, rest = moods["parts"](atlas, name)
         feature, goal, _ = max(mood.wants, key=lambda want: want[2])
@@ -48,8 +52,9 @@ def test_each_mood_of_the_shipped_atlas_has_a_large_effect_on_each_of_its_first_
         assert moods["cohens_d"](mine[:, column], rest[:, column]) * np.sign(goal) > 0.8, name
 
 
-def test_any_two_moods_of_the_shipped_atlas_are_told_apart_by_some_feature(moods: Any) -> None:
-    atlas = load_atlas("open")
+@pytest.mark.parametrize("model", MODELS, ids=["open", "maestro"])
+def test_any_two_moods_are_told_apart_by_some_feature(moods: Any, model: str) -> None:
+    atlas = load_atlas(model)
     found = {
         name: moods["heard"](moods["parts"](atlas, name)[0], mood, 120.0) for name, mood in MOODS.items()
     }

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from training.corpus import ARRAYS, ARRAYS_FILE, FORMAT_VERSION, MANIFEST_FILE
+from pianogan_bgm.roll import ROLL
+from training.corpus import ARRAYS, ARRAYS_FILE, FORMAT_VERSION, MANIFEST_FILE, raster
 
 BAR = 16
 PIECES = 6
@@ -24,6 +25,11 @@ def piece(seed: int) -> Any:
     bass = np.stack([starts, rng.integers(36, 50, len(starts)), np.full_like(starts, 4), starts % 60 + 30], 1)
     notes = np.concatenate([tune, bass])
     return notes[np.lexsort((notes[:, 1], notes[:, 0]))].astype(np.int32)
+
+
+def songs(first: int, count: int) -> Any:
+    """The beginnings of pieces of seeds from ``first`` on, as codec bytes (count, 106, 300)."""
+    return np.stack([raster(piece(seed), STEPS)[:, : ROLL.steps] for seed in range(first, first + count)])
 
 
 def save_corpus(folder: Path, *, velocity: bool = False) -> Path:

@@ -11,12 +11,10 @@ import pytest
 pytest.importorskip("tensorflow", reason="needs the train extra")
 
 from bench import Bench  # after the check that it is there
-from small import STEPS as SONG
-from small import piece
+from small import songs
 
 from pianogan_bgm.roll import ROLL
 from training import compare, studio_export
-from training.corpus import raster
 from training.features import features
 from training.stuck import SILENT
 
@@ -27,10 +25,6 @@ def windows(corpus: Any, split: str, count: int | None, seed: int) -> Any:
     """As :func:`training.evaluate.split_windows`, of more music than the small corpus has."""
     first = 0 if split == "validation" else 500
     return songs(first, count or WINDOWS)
-
-
-def songs(first: int, count: int) -> Any:
-    return np.stack([raster(piece(seed), SONG)[:, : ROLL.steps] for seed in range(first, first + count)])
 
 
 def test_a_run_is_compared_in_every_way_that_is_asked_for(

@@ -66,19 +66,6 @@ def test_a_folder_without_a_corpus_is_an_error_in_one_line(
     assert capsys.readouterr().err.startswith("error: ")
 
 
-def test_what_is_put_last_comes_after_all_others_in_the_order_it_had() -> None:
-    pytest.importorskip("tqdm")
-    from training.judge import put_last
-
-    answers = np.array([0.5, 3.0, -1.0, 2.0])
-    stuck = np.array([False, True, False, True])
-    ranked = put_last(answers, stuck)
-    assert ranked[[0, 2]].tolist() == [0.5, -1.0]
-    assert np.argsort(ranked)[::-1].tolist() == [0, 2, 1, 3]
-    for all_alike in (np.zeros(4, bool), np.ones(4, bool)):
-        np.testing.assert_array_equal(put_last(answers, all_alike), answers)
-
-
 def test_the_longest_silence_is_one_in_which_nothing_sounds_held_or_struck() -> None:
     cells = np.zeros((3, 106, 300), np.uint8)
     cells[0, 40, 0:100] = 255

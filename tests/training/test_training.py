@@ -303,32 +303,3 @@ def test_a_network_that_gained_a_weight_still_finds_the_others(tmp_path: Path) -
     found = [float(np.asarray(variables[name])[0]) for name in names]
     # of two that are called alike, the number says which
     assert found == [1.0, 0.0, 2.0, 4.0]
-
-
-def test_the_critic_judges_the_pieces_of_seeds(bench: Bench, tmp_path: Path) -> None:
-    from training.judge import main as judge
-
-    rolls = np.zeros((256, 106, 300), np.uint8)
-    rolls[::2, 40, ::4] = 230
-    np.save(tmp_path / "rolls.npy", rolls)
-    arguments = [str(bench.whole), str(tmp_path / "rolls.npy"), str(bench.data), "-n", "256"]
-    assert judge([*arguments, "-o", str(tmp_path / "quality.npy")]) == 0
-    quality = np.load(tmp_path / "quality.npy")
-    assert quality.shape == (256,)
-    assert np.isfinite(quality).all()
-    drawn = np.random.default_rng(0).permutation(256)  # in the order that the entrant draws them in
-    one, other = quality[drawn % 2 == 0], quality[drawn % 2 == 1]
-    # the same roll may get a little more in other company, which the critic looks at, too
-    assert max(np.ptp(one), np.ptp(other)) < abs(one.mean() - other.mean())
-
-
-def test_a_run_without_a_critic_cannot_judge(
-    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from training.judge import main as judge
-
-    np.save(tmp_path / "rolls.npy", np.zeros((4, 106, 300), np.uint8))
-    arguments = [str(tmp_path), str(tmp_path / "rolls.npy"), str(bench.data)]
-    assert judge([*arguments, "-o", str(tmp_path / "quality.npy")]) == 2
-    assert "config.toml" in capsys.readouterr().err
-    assert not (tmp_path / "quality.npy").exists()
