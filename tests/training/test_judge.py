@@ -12,11 +12,14 @@ pytest.importorskip("sklearn", reason="needs the train extra")
 
 from small import save_corpus, songs
 
+from pianogan_bgm.atlas import load_atlas
+from pianogan_bgm.generator import Generator
 from pianogan_bgm.roll import ROLL
 from training import judge
 from training.corpus import Corpus
+from training.entrants import cells_of
 from training.features import features
-from training.stuck import SILENT
+from training.stuck import LONG, SILENT, longest_alike, longest_silence
 
 NOISE = 230
 
@@ -89,6 +92,14 @@ def test_the_command_writes_a_number_for_each_seed_and_prints_the_halves(
     out = capsys.readouterr().out
     assert "256 seeds" in out
     assert "better half" in out
+
+
+def test_the_best_seeds_of_the_shipped_atlas_go_on_sounding() -> None:
+    generator = Generator("open")
+    best = load_atlas("open").ranked()[:40]
+    cells = cells_of(generator, np.stack([generator.latent(seed) for seed in best]))
+    assert longest_silence(cells).max() < SILENT
+    assert longest_alike(cells).max() <= LONG
 
 
 def test_data_that_is_none_is_told_and_nothing_is_written(
