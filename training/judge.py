@@ -28,6 +28,7 @@ from training.corpus import Corpus, DataError
 from training.entrants import Source, entrant
 from training.evaluate import split_windows
 from training.features import Floats, features
+from training.roll_classifier import roll_auc
 from training.stuck import LONG, SILENT, longest_alike, longest_silence
 
 SEEDS: Final = 4352
@@ -73,11 +74,14 @@ def real_windows(corpus: Corpus) -> Cells:
     return np.stack([corpus.cells(piece, start) for piece, start in windows.tolist()])
 
 
-def halves(pieces: Cells, answers: Floats, real: Floats) -> dict[str, dict[str, float]]:
-    """Measures (:func:`training.compare.measured`) of the better half of ``pieces``, the rest, and all.
+def halves(pieces: Cells, answers: Floats, real: Cells) -> dict[str, dict[str, float]]:
+    """Measures of the better half of ``pieces``, of the rest, and of all, against windows that are ``real``.
 
-    Each in sets of as many, for the measures depend on that. ``real``: features of windows.
+    Those of :func:`training.compare.measured`, and "roll AUC", how well a network tells them that sees no
+    features but the rolls (:mod:`training.roll_classifier`). Each in sets of as many, for the measures depend
+    on that.
     """
+    known = features(real)
     order = np.argsort(-answers, kind="stable")
     rng = np.random.default_rng(0)
     rows = {}
@@ -85,7 +89,8 @@ def halves(pieces: Cells, answers: Floats, real: Floats) -> dict[str, dict[str, 
     for name, part in parts.items():
         size = min(len(real), len(order) // 2)
         sets = [pieces[rng.choice(part, size, replace=False)] for _ in range(SETS)]
-        rows[name] = measured(real, sets)
+        aucs = [roll_auc(real, cells, seed) for seed, cells in enumerate(sets)]
+        rows[name] = {**measured(known, sets), "roll AUC": float(np.mean(aucs))}
     return rows
 
 
@@ -103,7 +108,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--seeds must be a multiple of {CHUNK}; got {args.seeds}")
     try:
         corpus, source = Corpus.load(args.data), entrant(args.model).source
-        held_out = features(split_windows(corpus, "validation", None, 0))
+        held_out = split_windows(corpus, "validation", None, 0)
         real = features(real_windows(corpus))
         pieces = composed_by(source, 0, args.seeds)
         answers = judged(pieces, real, features(composed_by(source, args.seeds, len(real))))

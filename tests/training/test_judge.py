@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn", reason="needs the train extra")
+pytest.importorskip("tensorflow", reason="needs the train extra")
 
 from small import save_corpus, songs
 
@@ -72,7 +72,7 @@ def test_the_trees_learn_from_windows_that_sound_and_pieces_of_other_seeds(tmp_p
 def test_the_halves_are_those_of_the_answers() -> None:
     pieces = np.concatenate([noise(1, 24), songs(300, 24)])
     answers = np.repeat([-1.0, 1.0], 24)
-    rows = judge.halves(pieces, answers, features(songs(0, 24)))
+    rows = judge.halves(pieces, answers, songs(0, 24))
     assert list(rows) == ["better half", "the rest", "all"]
     better, rest, whole = (row["overlapped area"] for row in rows.values())
     assert better > whole > rest
