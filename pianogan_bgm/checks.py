@@ -32,10 +32,10 @@ def semitones(value: Any) -> int:
     return value
 
 
-def whole(name: str, value: Any, low: int) -> int:
-    """A whole number of ``low`` to :data:`LARGEST`. Raises :class:`InvalidSetting`."""
-    if type(value) is not int or not low <= value <= LARGEST:
-        raise InvalidSetting(f"{name} must be a whole number, {low} to {LARGEST}; got {short(value)}")
+def whole(name: str, value: Any, low: int, high: int = LARGEST) -> int:
+    """A whole number of ``low`` to ``high``. Raises :class:`InvalidSetting`."""
+    if type(value) is not int or not low <= value <= high:
+        raise InvalidSetting(f"{name} must be a whole number, {low} to {high}; got {short(value)}")
     return value
 
 

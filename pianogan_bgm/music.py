@@ -338,10 +338,7 @@ class Music(ABC):
         if hold is None:
             leaving = self.scenes.get(asked.scene or "")
             hold = leaving is not None and leaving.hold
-        if when == "now":
-            self._before = None
-        elif self._before is None or self._came():
-            self._before = asked  # else this one replaces one that has not come
+        self._before = None if when == "now" else self._waiting() or asked  # it replaces one that waits
         self._turn += 1
         tempo, intensity, transpose, instruments = scene.feel
         self._asked = Asked(
@@ -370,17 +367,19 @@ class Music(ABC):
 
     def cancel_transition(self) -> None:
         """Forget a pending transition."""
-        before = None if self._before is None or self._came() else self._before
+        before = self._waiting()
         self._send(c.CancelTransition())
         if before is not None:
             self._asked, self._said = before, None
             self._send(*self._feel())  # should it come before it is cancelled, those are what was said here
         self._before = None
 
-    def _came(self) -> bool:
-        """Whether the transition asked for last has come, as far as can be heard."""
+    def _waiting(self) -> Asked | None:
+        """:attr:`_before` as long as that transition has not come, as far as can be heard."""
+        if self._before is None:
+            return None
         state = self._state()
-        return state is not None and state.went >= self._turn
+        return self._before if state is None or state.went < self._turn else None
 
     def stinger(self, stinger: str | Figure | Iterable[int], at: c.When = "now") -> None:
         """Play a figure in the music's key, on its grid: from the next sixteenth, beat or bar.

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 import pygame
 
+from pianogan_bgm.checks import whole
 from pianogan_bgm.composer import Source
 from pianogan_bgm.conductor import EVENT_KINDS, Event, Place
 from pianogan_bgm.engine import Control, Engine, Sink, Stats, settled
@@ -311,10 +312,8 @@ class BackgroundMusic(Music):
 
     def set_endevent(self, event_type: int | None = None) -> None:
         """Post an event of this type when the music ends; none without an argument."""
-        if event_type is not None and not (type(event_type) is int and 0 <= event_type < pygame.NUMEVENTS):
-            raise InvalidSetting(
-                f"event_type must be a whole number, 0 to {pygame.NUMEVENTS - 1}; got {event_type!r}"
-            )
+        if event_type is not None:
+            whole("event_type", event_type, 0, pygame.NUMEVENTS - 1)
         self._end_type = event_type
 
     def get_endevent(self) -> int:

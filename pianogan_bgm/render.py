@@ -122,9 +122,9 @@ def write_audio(
             with _opened(temporary, rate, kind, target) as file:
                 place = "copyright" if kind == ".wav" else "license"
                 _tag(file, title=title, comment=comment, **{place: licence})
-                frames = sum(_write(file, block) for block in _blocks(sound))
+                frames = write_blocks(file, sound)
             whole = soundfile.info(str(temporary)).frames == frames
-        except (soundfile.LibsndfileError, _Short):
+        except (soundfile.LibsndfileError, ShortWrite):
             whole = False
         if not whole:  # its Vorbis encoder says nothing of it
             raise SoundError(f"{target} cannot be written whole; is the disk full?")
@@ -158,18 +158,25 @@ def _blocks(sound: Block | Iterable[Block]) -> Iterator[Block]:
             yield block[at : at + WRITE_BLOCK]
 
 
-class _Short(Exception):
+class ShortWrite(Exception):
     """Less was written than was given."""
 
 
-def _write(file: Any, block: Block) -> int:
-    # 16-bit samples are rounded here, as the mixer's are, so that a file equals a stream
-    pcm = block if file.subtype == "VORBIS" else to_format(block, -16, 2)
-    try:
-        file.write(pcm)
-    except AssertionError as error:  # that is how soundfile says so
-        raise _Short from error
-    return len(block)
+def write_blocks(file: Any, sound: Block | Iterable[Block]) -> int:
+    """Write to a ``soundfile.SoundFile`` of Vorbis or of 16 bits; how many frames.
+
+    Raises :class:`ShortWrite` where less was written than was given, and what ``write`` raises.
+    """
+    frames = 0
+    for block in _blocks(sound):
+        # 16-bit samples are rounded here, as the mixer's are, so that a file equals a stream
+        pcm = block if file.subtype == "VORBIS" else to_format(block, -16, 2)
+        try:
+            file.write(pcm)
+        except AssertionError as error:  # that is how soundfile says so
+            raise ShortWrite from error
+        frames += len(block)
+    return frames
 
 
 def render_file(

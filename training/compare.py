@@ -25,7 +25,7 @@ from training.corpus import Corpus
 from training.evaluate import measure, split_windows
 from training.features import FEATURES, Floats, features
 from training.report import FORM, aligned
-from training.stuck import LONG, SILENT, longest_alike, longest_silence
+from training.stuck import falls_silent, gets_stuck
 
 if TYPE_CHECKING:
     from training.studio_export import StudioGenerator
@@ -55,8 +55,8 @@ def measured(real: Floats, sets: Sequence[Cells], trees: int = TREES) -> dict[st
         rows.append(
             {
                 **{name: found.measures[key] for name, key in _MEASURES.items()},
-                "stuck": float((longest_alike(cells) > LONG).mean()),
-                "silent": float((longest_silence(cells) >= SILENT).mean()),
+                "stuck": float(gets_stuck(cells).mean()),
+                "silent": float(falls_silent(cells).mean()),
                 **dict(zip(FORM, ratios.tolist(), strict=True)),
             }
         )

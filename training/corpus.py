@@ -133,6 +133,10 @@ class Corpus:
         self._copy(piece, start, transpose, out)
         return out
 
+    def stack(self, windows: Ints) -> Cells:
+        """Windows as :meth:`windows` gives them, ``(n, 2)``, as the codec's bytes, uint8 (n, 106, 300)."""
+        return np.stack([self.cells(piece, start) for piece, start in windows.tolist()])
+
     def _copy(self, piece: int, start: int, transpose: int, out: Cells) -> None:
         window = self._raster(piece)[:, start : start + out.shape[1]]
         rows = len(out) - abs(transpose)

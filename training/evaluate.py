@@ -239,7 +239,7 @@ def split_windows(
     if len(every) < FEWEST_WINDOWS:
         raise DataError(f"split {split!r} needs {FEWEST_WINDOWS} windows to be measured; it has {len(every)}")
     chosen = np.random.default_rng(seed).permutation(len(every))[:count]
-    return np.stack([corpus.cells(piece, start) for piece, start in every[chosen].tolist()])
+    return corpus.stack(every[chosen])
 
 
 def _from_first_bar(corpus: Corpus, pieces: Sequence[int]) -> Iterator[Any]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from pianogan_bgm.errors import PianoganError
 from pianogan_bgm.notes import STEPS_PER_BEAT
@@ -66,6 +67,16 @@ def longest_silence(cells: Cells) -> Ints:
     return longest
 
 
+def gets_stuck(cells: Cells) -> npt.NDArray[np.bool_]:
+    """Whether each piece is like itself for longer than ``LONG`` beats, bool ``(n,)``; ``cells`` as above."""
+    return np.asarray(longest_alike(cells) > LONG)
+
+
+def falls_silent(cells: Cells) -> npt.NDArray[np.bool_]:
+    """Whether each piece is silent for ``SILENT`` steps or more, bool ``(n,)``; ``cells`` as above."""
+    return np.asarray(longest_silence(cells) >= SILENT)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a line for each model and for held-out music; exit status 2 where one cannot be read."""
     parser = argparse.ArgumentParser(
@@ -87,12 +98,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sources[f"{who.name} {who.identity.get('version', '')}".strip()] = who.source
         for name, source in sources.items():
             cells = source(given.pieces, 0)
-            longest, silence = longest_alike(cells), longest_silence(cells)
+            longest = longest_alike(cells)
             print(
                 f"{name}: longest run of beats alike, median {np.median(longest):.0f}, "
                 f"90th percentile {np.percentile(longest, 90):.0f}; "
                 f"stuck (over {LONG} beats): {(longest > LONG).mean():.1%} of {len(longest)}; "
-                f"silent (for {SILENT} steps or more): {(silence >= SILENT).mean():.1%}"
+                f"silent (for {SILENT} steps or more): {falls_silent(cells).mean():.1%}"
             )
     except (PianoganError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -318,7 +318,7 @@ def evaluation_cells(
     if not len(windows):
         raise DataError(f"split {split!r} needs at least one window; it has none")
     chosen = np.random.default_rng(seed).permutation(len(windows))[:most]
-    return np.stack([corpus.cells(int(piece), int(start)) for piece, start in windows[np.sort(chosen)]])
+    return corpus.stack(windows[np.sort(chosen)])
 
 
 def rolls_to_cells(rolls: Any) -> npt.NDArray[np.uint8]:

@@ -22,7 +22,7 @@ from pianogan_bgm.manifest import MIX, STEMS, Sound
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.playlist.loudness import loudness
 from pianogan_bgm.playlist.tags import Tags, tagged_flac, tagged_ogg, wav
-from pianogan_bgm.render import WRITE_BLOCK, room_blocks
+from pianogan_bgm.render import ShortWrite, room_blocks, write_blocks
 from pianogan_bgm.room import reverb
 from pianogan_bgm.tune import BASS, INNER, MELODY, Tune
 
@@ -146,13 +146,10 @@ def encode(block: Block, kind: str, rate: int, tags: Tags) -> bytes:
     subtype = "VORBIS" if kind == "ogg" else "PCM_16"
     try:
         with soundfile.SoundFile(buffer, "w", rate, 2, subtype=subtype, format=kind.upper()) as file:
-            # libsndfile's Vorbis encoder wants a stack as large as what it is given at once
-            for at in range(0, len(block), WRITE_BLOCK):
-                part = block[at : at + WRITE_BLOCK]
-                file.write(part if kind == "ogg" else to_format(part, -16, 2))
+            frames = write_blocks(file, block)
         buffer.seek(0)
-        whole = soundfile.info(buffer).frames == len(block)
-    except (soundfile.LibsndfileError, AssertionError):
+        whole = soundfile.info(buffer).frames == frames
+    except (soundfile.LibsndfileError, ShortWrite):
         whole = False
     if not whole:  # memory has no other reason: an interrupt that comes while libsndfile calls back gets lost
         raise KeyboardInterrupt

@@ -32,6 +32,12 @@ def songs(first: int, count: int) -> Any:
     return np.stack([raster(piece(seed), STEPS)[:, : ROLL.steps] for seed in range(first, first + count)])
 
 
+def noise(seed: int, count: int) -> Any:
+    """Rolls in which one cell of fifty is struck, as codec bytes (count, 106, 300)."""
+    struck = np.random.default_rng(seed).random((count, ROLL.pitches, ROLL.steps)) < 0.02
+    return np.where(struck, 230, 0).astype(np.uint8)
+
+
 def save_corpus(folder: Path, *, velocity: bool = False) -> Path:
     """Write a prepared corpus of six pieces (four to train on) into ``folder``."""
     notes = [piece(seed) for seed in range(PIECES)]

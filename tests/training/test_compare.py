@@ -11,9 +11,8 @@ import pytest
 pytest.importorskip("tensorflow", reason="needs the train extra")
 
 from bench import Bench  # after the check that it is there
-from small import songs
+from small import noise, songs
 
-from pianogan_bgm.roll import ROLL
 from training import compare, studio_export
 from training.features import features
 from training.stuck import SILENT
@@ -57,10 +56,9 @@ def test_runs_whose_folders_are_called_alike_have_a_row_each(
 
 def test_music_like_the_real_measures_better_than_noise() -> None:
     real = features(songs(0, WINDOWS))
-    rng = np.random.default_rng(0)
-    noise = np.where(rng.random((WINDOWS, 106, ROLL.steps)) < 0.02, 230, 0).astype(np.uint8)
-    noise[:, :, 100 : 100 + SILENT] = 0
-    like, unlike = (compare.measured(real, [cells], trees=20) for cells in (songs(100, WINDOWS), noise))
+    holed = noise(0, WINDOWS)
+    holed[:, :, 100 : 100 + SILENT] = 0
+    like, unlike = (compare.measured(real, [cells], trees=20) for cells in (songs(100, WINDOWS), holed))
     assert like["overlapped area"] > unlike["overlapped area"] + 0.2
     assert like["AUC"] < unlike["AUC"]
     assert like["coverage"] > unlike["coverage"]

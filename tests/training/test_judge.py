@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs the train extra")
 
-from small import save_corpus, songs
+from small import noise, save_corpus, songs
 
 from pianogan_bgm.atlas import load_atlas
 from pianogan_bgm.generator import Generator
@@ -20,13 +20,6 @@ from training.corpus import Corpus
 from training.entrants import cells_of
 from training.features import features
 from training.stuck import LONG, SILENT, longest_alike, longest_silence
-
-NOISE = 230
-
-
-def noise(seed: int, count: int) -> Any:
-    struck = np.random.default_rng(seed).random((count, ROLL.pitches, ROLL.steps)) < 0.02
-    return np.where(struck, NOISE, 0).astype(np.uint8)
 
 
 def test_what_is_like_real_music_ranks_before_what_is_not() -> None:
