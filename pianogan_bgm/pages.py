@@ -164,7 +164,8 @@ class Pages:
     """Two Sounds in the mixer's format on a channel above the game's own.
 
     ``mixer``: the module ``pygame.mixer``. ``samples``: ``pygame.sndarray.samples``. ``lock``: held around
-    every call into the mixer, and by whoever quits it.
+    every call into the mixer, and by whoever quits it. ``spare``: indices of channels that others like this
+    have given back, to be taken before a new one is made.
     """
 
     audible: Final = True
@@ -175,8 +176,10 @@ class Pages:
         samples: Callable[[Any], npt.NDArray[Any]],
         lock: AbstractContextManager[Any],
         seconds: float = PAGE_SECONDS,
+        spare: set[int] | None = None,
     ) -> None:
         self._mixer, self._lock = mixer, lock
+        self._spare = set() if spare is None else spare
         self.format: tuple[int, int, int] = mixer.get_init()
         self.rate, size, self._channels = self.format
         self._size = 32 if abs(size) == 32 else size
@@ -210,12 +213,15 @@ class Pages:
         self.playing = True
 
     def _claim(self) -> None:
-        """A channel of our own: a new one above all others, or the old one if it is still there and ours."""
+        """A channel of our own: the old one, else one given back, else a new one above all others."""
         count = self._mixer.get_num_channels()
         if self._channel is None or self._index >= count or self._channel.get_sound() is not None:
-            self._mixer.set_num_channels(count + 1)
-            self._index = count
-            self._channel = self._mixer.Channel(count)
+            spare = (n for n in sorted(self._spare) if n < count and not self._mixer.Channel(n).get_busy())
+            self._index = next(spare, count)
+            self._spare.discard(self._index)
+            if self._index == count:
+                self._mixer.set_num_channels(count + 1)
+            self._channel = self._mixer.Channel(self._index)
         self._channel.set_volume(1.0)
 
     def stop(self) -> None:
@@ -230,6 +236,14 @@ class Pages:
                 self._channel.stop()
                 if self._ours():
                     self._channel.stop()
+
+    def give_back(self) -> None:
+        """Fall silent for good and leave the channel to the next player."""
+        with self._lock:
+            self.stop()
+            if self._channel is not None and self._here() and self._channel.get_sound() is None:
+                self._spare.add(self._index)
+            self._channel = None
 
     def leave(self) -> None:
         """The mixer closes: stop and touch it no more; the next :meth:`poll` says so.

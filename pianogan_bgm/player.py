@@ -85,6 +85,8 @@ class _Bell:
 _LOCK: Final = _Lock()
 _players: weakref.WeakSet[_Worker] = weakref.WeakSet()
 _gone_at: float | None = None
+_spare: Final[set[int]] = set()
+"""Channels of players that are closed: the next one takes them, so that making players costs no channels."""
 
 
 class _Worker:
@@ -142,7 +144,9 @@ class _Worker:
 
     def _leave(self) -> None:
         """Fall silent, with nothing left to do."""
-        self.engine.sink.stop()
+        sink = self.engine.sink
+        if isinstance(sink, Pages):
+            sink.give_back()
         self.engine.pulse = None
         if self._thread is None or not self._thread.is_alive() or self._thread is threading.current_thread():
             self.engine.requests.clear()  # nobody else takes of them
@@ -171,7 +175,7 @@ def _find_sink(present: Sink) -> Sink:
             return present if isinstance(present, Silent) else Silent(present.rate)
         _gone_at = None
         try:
-            pages = Pages(pygame.mixer, pygame.sndarray.samples, _LOCK)
+            pages = Pages(pygame.mixer, pygame.sndarray.samples, _LOCK, spare=_spare)
         except (pygame.error, ValueError, RuntimeError) as error:
             log.warning("no sound: the mixer's format %s cannot be used: %s", form, error)
             return present if isinstance(present, Silent) else Silent(present.rate)
@@ -184,6 +188,7 @@ def _mixer_goes() -> None:
     global _gone_at  # noqa: PLW0603
     with _LOCK:
         _gone_at = perf_counter()
+        _spare.clear()
         for worker in list(_players):
             sink = worker.engine.sink
             if isinstance(sink, Pages):

@@ -55,6 +55,9 @@ class FakeChannel:
         self._mixer.check()
         return self.sound
 
+    def get_busy(self) -> bool:
+        return self.get_sound() is not None
+
     def get_queue(self) -> FakeSound | None:
         self._mixer.check()
         return self.waiting

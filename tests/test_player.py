@@ -54,6 +54,33 @@ def test_play_sounds_on_a_channel_above_the_games(music, mixer):
     assert not music.silent
 
 
+def test_players_that_were_closed_leave_their_channel_to_the_next(mixer):
+    for _ in range(3):  # as a game that makes one for each level
+        with BackgroundMusic(make_piece(1), instrument="chip_triangle") as music:
+            music.play(loops=-1)
+            wait_for(lambda: mixer.get_num_channels() == 9 and mixer.Channel(8).get_busy())
+    assert mixer.get_num_channels() == 9
+    assert not mixer.Channel(8).get_busy()
+
+
+def test_a_new_player_takes_no_channel_that_the_game_uses_or_one_of_another_mixer(mixer):
+    with BackgroundMusic(make_piece(1), instrument="chip_triangle") as music:
+        music.play(loops=-1)
+        wait_for(lambda: mixer.get_num_channels() == 9 and mixer.Channel(8).get_busy())
+    game_sound = mixer.Sound(buffer=bytes(400000))
+    mixer.Channel(8).play(game_sound)
+    with BackgroundMusic(make_piece(1), instrument="chip_triangle") as music:
+        music.play(loops=-1)
+        wait_for(lambda: mixer.get_num_channels() == 10 and mixer.Channel(9).get_busy())
+        assert mixer.Channel(8).get_sound() is game_sound
+    mixer.quit()
+    mixer.init()
+    mixer.set_num_channels(12)  # 8 and 9 are the game's own now
+    with BackgroundMusic(make_piece(1), instrument="chip_triangle") as music:
+        music.play(loops=-1)
+        wait_for(lambda: mixer.get_num_channels() == 13 and mixer.Channel(12).get_busy())
+
+
 def test_calls_before_play_and_after_close_are_harmless(mixer):
     music = BackgroundMusic(make_piece(1))
     for _ in range(2):
