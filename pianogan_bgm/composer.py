@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -74,7 +75,7 @@ class Composer:
         """A tune of ``source``; a seed or file asked for again comes from memory."""
         if isinstance(source, str | os.PathLike):
             path = Path(source)
-            return self._kept(path, lambda: prepare(self._piece(path), path.stem))
+            return self._kept(path, lambda: prepare(replace(self._piece(path), title=path.stem)))
         # a piece goes by its identity, which nothing else can have while its tune is kept
         place = id(source) if isinstance(source, Piece) else source
         return self._kept((type(source), place), lambda: prepare(self._piece(source)))
@@ -181,7 +182,7 @@ def piece_to_json(piece: Piece, by_seed: bool) -> dict[str, Any]:
         return {"seed": piece.seed, "model": piece.model}
     table: dict[str, Any] = {
         name: getattr(piece, name)
-        for name in ("steps", "tempo", "beats_per_bar", "has_dynamics", "seed", "model", "licence")
+        for name in ("steps", "tempo", "beats_per_bar", "has_dynamics", "seed", "model", "licence", "title")
     }
     table["latent"] = list(piece.latent) if piece.latent else None
     table["notes"] = [[note.start, note.pitch, note.length, note.velocity] for note in piece.notes]

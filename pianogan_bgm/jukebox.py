@@ -116,8 +116,8 @@ def _tune(entry: Entry) -> Tune:
     piece = parse_midi(data, name=str(entry.path)).piece()
     track = entry.track
     if track is None:
-        return prepare(piece, entry.path.stem)
-    tune = prepare(_signed(piece, track), track.title)
+        return prepare(replace(piece, title=entry.path.stem))
+    tune = prepare(_signed(piece, track))
     loop = round(track.loop.start_beat * STEPS_PER_BEAT), round(track.loop.end_beat * STEPS_PER_BEAT)
     if not 0 <= loop[0] < loop[1] <= tune.steps:
         raise PlaylistError(f"{entry.path}: the loop {track.loop} lies outside its {tune.steps} steps")
@@ -128,5 +128,10 @@ def _signed(piece: Piece, track: Track) -> Piece:
     """The piece with what the manifest knows of its origin."""
     seed = track.seeds[0] if len(track.seeds) == 1 else None
     return replace(
-        piece, beats_per_bar=track.beats_per_bar, seed=seed, model=track.model, licence=track.licence
+        piece,
+        beats_per_bar=track.beats_per_bar,
+        seed=seed,
+        model=track.model,
+        licence=track.licence,
+        title=track.title,
     )

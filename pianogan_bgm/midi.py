@@ -82,7 +82,7 @@ def piece_to_midi(
 
 
 def _headings(piece: Piece, title: str | None) -> Iterator[Any]:
-    yield mido.MetaMessage("track_name", name=encodable(title or piece.model or "piano"))
+    yield mido.MetaMessage("track_name", name=encodable(title or piece.title or piece.model or "piano"))
     if piece.licence is not None:
         yield mido.MetaMessage("copyright", text=encodable(piece.licence))
     for name, value in (("model", piece.model), ("seed", piece.seed)):

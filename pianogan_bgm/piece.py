@@ -26,7 +26,7 @@ class Piece:
     ``tempo``: beats (quarter notes) a minute, 20–400. ``beats_per_bar``: as far as known.
     ``has_dynamics``: whether the velocities mean something (a model trained without loudness leaves them
     flat, and the arranger shapes them). ``seed``, ``latent`` (14 numbers), ``model``, ``licence``: filled
-    in by the generator.
+    in by the generator. ``title``: what to call it, where it has a name; a player gives a MIDI file's.
     Raises :class:`InvalidNote` when the parts do not fit together.
     """
 
@@ -39,6 +39,7 @@ class Piece:
     latent: tuple[float, ...] | None = field(default=None, repr=False)
     model: str | None = None
     licence: str | None = None
+    title: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.notes, tuple) or not all(isinstance(note, Note) for note in self.notes):

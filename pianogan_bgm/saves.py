@@ -176,6 +176,7 @@ _PIECE: Final = {
     "seed": or_null(whole(0, 2**64 - 1)),
     "model": _TEXT,
     "licence": _TEXT,
+    "title": _TEXT,
     "latent": _LATENT,
     "notes": _ROWS,
 }

@@ -61,7 +61,6 @@ class Tune:
     loop: tuple[int, int]
     key: Key
     gain: float = 1.0
-    title: str = ""
 
     @property
     def steps(self) -> int:
@@ -71,14 +70,14 @@ class Tune:
     @property
     def name(self) -> str:
         """What to call the piece: its title, else its model and seed, where it has them."""
-        if self.title:
-            return self.title
+        if self.piece.title:
+            return self.piece.title
         if self.piece.seed is None:
             return "piece"
         return f"{self.piece.model or 'seed'}-{self.piece.seed}"
 
 
-def prepare(piece: Piece, title: str = "", expression: Expression = EXPRESSIVE) -> Tune:
+def prepare(piece: Piece, expression: Expression = EXPRESSIVE) -> Tune:
     """A piece to a tune: performed, layers, ranks, key and seam found; the same piece gives the same tune.
 
     Of ``expression`` everything counts but a ritardando: the tempo is the conductor's.
@@ -102,7 +101,6 @@ def prepare(piece: Piece, title: str = "", expression: Expression = EXPRESSIVE) 
         loop=_seam(piece, bar, join),
         key=estimate_key(played.notes),
         gain=arrange.loudness_gain(arrange.tones(played, _ANY_RATE, expression=steady), _ANY_RATE),
-        title=title,
     )
 
 

@@ -9,6 +9,7 @@ from pianogan_bgm import Scene, Stream
 from pianogan_bgm.composer import Composer, morph
 from pianogan_bgm.errors import InvalidLatent, InvalidNote, InvalidSetting, ModelNotFound, PianoganError
 from pianogan_bgm.latents import latent_of
+from pianogan_bgm.midi import write_midi
 from pianogan_bgm.scenes import Rule
 
 RATE = 8000
@@ -395,6 +396,21 @@ def test_a_piece_that_was_changed_is_saved_by_its_notes():
     again.play()
     again.fill(10)
     assert again.now_playing.piece == changed
+
+
+def test_a_saved_file_keeps_its_name(tmp_path):
+    write_midi(make_piece(1), tmp_path / "harbour.mid")
+    stream = once(tmp_path / "harbour.mid")
+    stream.play(loops=-1)
+    fill(stream, 1)
+    assert stream.now_playing.name == "harbour"
+    saved = json.loads(json.dumps(stream.state()))
+    (tmp_path / "harbour.mid").unlink()
+    again = Stream.restore(saved, rate=RATE)
+    again.play()
+    again.fill(10)
+    assert again.now_playing.name == "harbour"
+    assert again.now_playing.piece == stream.now_playing.piece
 
 
 def test_a_save_opens_no_soundfont(tmp_path):
