@@ -44,12 +44,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", default="open")
     options = parser.parse_args(argv)
     atlas = load_atlas(options.model)
-    if not atlas.rows:
+    if not len(atlas):
         print(f"{options.model} has no atlas; python -m export.build_atlas makes one", file=sys.stderr)
         return 1
     tempo = find_model(options.model).card.tempo
-    known = "known" if atlas.quality else "unknown"
-    print(f"{options.model}: {len(atlas.rows)} seeds, quality {known}, {tempo:g} beats a minute")
+    known = "known" if len(atlas.quality) else "unknown"
+    print(f"{options.model}: {len(atlas)} seeds, quality {known}, {tempo:g} beats a minute")
     print(*against_the_rest(atlas, tempo), sep="\n")
     print(*in_pairs(atlas, tempo), sep="\n")
     return 0
@@ -86,8 +86,8 @@ def in_pairs(atlas: Atlas, tempo: float) -> list[str]:
 def parts(atlas: Atlas, mood: str) -> tuple[Floats, Floats]:
     """Features of what ``mood`` plays and of the rest, each ``(n, 7)``."""
     mine = frozenset(atlas.better(mood) or atlas.suiting(mood))
-    table = np.array([features for _, features in atlas.rows])
-    inside = np.array([seed in mine for seed, _ in atlas.rows])
+    table = atlas.features
+    inside = np.array([seed in mine for seed in atlas.seeds.tolist()])
     return table[inside], table[~inside]
 
 

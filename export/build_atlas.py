@@ -37,7 +37,7 @@ def build(generator: Composes, seeds: range, quality: Sequence[float] | None = N
         if len(piece.notes) >= FEWEST_NOTES:
             rows.append((seed, tuple(round(value, 4) for value in measure(piece))))
             judged += [] if quality is None else [float(quality[index])]
-    return Atlas(tuple(rows), tuple(judged))
+    return Atlas.of(rows, judged)
 
 
 def read_quality(path: Path, count: int) -> list[float]:
@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
     generator = Generator(options.model)
     atlas = build(generator, range(options.seeds), quality)
     write_atomically(target, to_json(atlas, generator.card.name).encode("utf-8"))
-    print(f"{target}: {len(atlas.rows)} of {options.seeds} seeds, {target.stat().st_size / 1000:.0f} kB")
+    print(f"{target}: {len(atlas)} of {options.seeds} seeds, {target.stat().st_size / 1000:.0f} kB")
     return 0
 
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from math import isfinite
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from pianogan_bgm.arrange import split_voices
 from pianogan_bgm.errors import ModelDamaged
@@ -25,6 +27,8 @@ from pianogan_bgm.latents import SEED_LIMIT, fresh_seed
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.scenes import MOODS
+
+Places: TypeAlias = npt.NDArray[np.intp]
 
 FEATURES: Final = ("major", "density", "register", "polyphony", "dissonance", "short", "leaps")
 SHARE: Final = 0.12
@@ -35,23 +39,45 @@ MAX_BYTES: Final = 1 << 24
 """Of a file; 4,000 seeds have 0.3 MB."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Atlas:
-    """``rows``: (seed, features in the order of :data:`FEATURES`).
+    """``seeds``: uint64 ``(n,)``. ``features``: float64 ``(n, 7)``, in the order of :data:`FEATURES`.
 
-    ``quality``: a number for each row, higher is better; empty where it is unknown. Raises ``ValueError``
-    for another count.
+    ``quality``: float64 ``(n,)``, higher is better; ``(0,)`` where it is unknown. Raises ``ValueError`` for
+    another count. Arrays, because what a mood finds is looked up while a game runs.
     """
 
-    rows: tuple[tuple[int, tuple[float, ...]], ...]
-    quality: tuple[float, ...] = ()
+    seeds: npt.NDArray[np.uint64]
+    features: npt.NDArray[np.float64]
+    quality: npt.NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        if len(self.quality) not in (0, len(self.rows)):
+        if len(self.quality) not in (0, len(self.seeds)):
             raise ValueError(
-                f"quality must be one number for each of {len(self.rows)} rows, or none; "
+                f"quality must be one number for each of {len(self.seeds)} rows, or none; "
                 f"got {len(self.quality)}"
             )
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[int, Sequence[float]]] = (), quality: Sequence[float] = ()) -> Atlas:
+        """Of rows of a seed and its features each."""
+        known = list(rows)
+        return cls(
+            np.array([seed for seed, _ in known], np.uint64),
+            np.array([features for _, features in known], np.float64).reshape(-1, len(FEATURES)),
+            np.array(quality, np.float64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Atlas) and all(
+            np.array_equal(getattr(self, name), getattr(other, name))
+            for name in ("seeds", "features", "quality")
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # arrays may be written to
 
     def suiting(self, mood: str) -> list[int]:
         """Seeds that suit ``mood``; none from an empty atlas.
@@ -63,72 +89,63 @@ class Atlas:
 
     def ranked(self) -> list[int]:
         """All seeds, better ones first; as the rows come where quality is unknown."""
-        return self._better_first([seed for seed, _ in self.rows])
+        return self._better_first(np.arange(len(self)))
 
     def better(self, mood: str | None = None) -> list[int]:
         """The better half of all seeds, or of those that suit ``mood``; none where quality is unknown."""
-        if not self.quality:
+        if not len(self.quality):
             return []
         seeds = self.ranked() if mood is None else self.suiting(mood)
         return seeds[: (len(seeds) + 1) // 2]
 
-    def _better_first(self, seeds: list[int]) -> list[int]:
-        """``seeds`` by quality; of equals, and where it is unknown, in their order."""
-        return sorted(seeds, key=lambda seed: -self._quality_of[seed]) if self.quality else seeds
+    def _better_first(self, rows: Places) -> list[int]:
+        """Seeds of ``rows`` by quality; of equals, and where it is unknown, in their order."""
+        if len(self.quality):
+            rows = rows[np.argsort(-self.quality[rows], kind="stable")]
+        return self.seeds[rows].tolist()  # type: ignore[no-any-return]  # of uint64, so ints
 
-    @cached_property
-    def _quality_of(self) -> dict[int, float]:
-        return {seed: value for (seed, _), value in zip(self.rows, self.quality, strict=True)}
-
-    def _fitting(self, mood: str) -> list[int]:
-        """Seeds that suit ``mood``, those that miss least first."""
-        if not self.rows:
-            return []
-        wants = MOODS[mood].wants
-        order = sorted(self._scaled, key=lambda row: (_misfit(row[1], wants), row[0]))
-        return [seed for seed, _ in order[: max(1, round(SHARE * len(order)))]]
+    def _fitting(self, mood: str) -> Places:
+        """Rows that suit ``mood``, those that miss least first, of equals the lower seed."""
+        if not len(self):
+            return np.arange(0)
+        order = np.lexsort((self.seeds, _misfit(self._scaled, MOODS[mood].wants)))
+        return order[: max(1, round(SHARE * len(order)))]
 
     def moods(self, features: Sequence[float]) -> tuple[str, ...]:
         """The moods that a piece of these features suits as well as the atlas's own do; none if empty."""
-        if not self.rows:
+        if not len(self):
             return ()
-        here = self._scale(features)
+        here = self._scale(np.asarray(features, np.float64))
         fitting = (name for name in MOODS if _misfit(here, MOODS[name].wants) <= self._worst[name])
         return tuple(sorted(fitting))
 
     @cached_property
     def _worst(self) -> dict[str, float]:
         """By mood, the misfit of the last seed that suits it."""
-        scaled = dict(self._scaled)
-        return {name: _misfit(scaled[self._fitting(name)[-1]], mood.wants) for name, mood in MOODS.items()}
+        last = {name: self._scaled[self._fitting(name)[-1]] for name in MOODS}
+        return {name: float(_misfit(last[name], mood.wants)) for name, mood in MOODS.items()}
 
     @cached_property
-    def _scaled(self) -> list[tuple[int, dict[str, float]]]:
-        """Features in standard deviations from the mean of all rows."""
-        return [(seed, self._scale(features)) for seed, features in self.rows]
+    def _scaled(self) -> npt.NDArray[np.float64]:
+        return self._scale(self.features)
 
-    def _scale(self, features: Sequence[float]) -> dict[str, float]:
-        return {
-            name: (value - mean) / spread
-            for name, value, (mean, spread) in zip(FEATURES, features, self._spreads, strict=True)
-        }
-
-    @cached_property
-    def _spreads(self) -> list[tuple[float, float]]:
-        """Mean and standard deviation of each feature (1 where it never varies)."""
-        found = []
-        for column in zip(*(features for _, features in self.rows), strict=True):
-            mean = sum(column) / len(column)
-            found.append((mean, (sum((value - mean) ** 2 for value in column) / len(column)) ** 0.5 or 1.0))
-        return found
+    def _scale(self, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Features, ``(…, 7)``, in standard deviations (1 where one never varies) from the mean of all."""
+        spread = self.features.std(axis=0)
+        scaled: npt.NDArray[np.float64] = features - self.features.mean(axis=0)
+        return scaled / np.where(spread > 0.0, spread, 1.0)
 
 
-def _misfit(features: Mapping[str, float], wants: Iterable[tuple[str, float, float]]) -> float:
-    """Weighted squares of what is missing; more than what is asked for is as good as what is asked for."""
-    total = 0.0
+def _misfit(scaled: npt.NDArray[np.float64], wants: Iterable[tuple[str, float, float]]) -> Any:
+    """Weighted squares of what is missing; more than what is asked for is as good as what is asked for.
+
+    ``scaled``: ``(…, 7)``; the result has the shape of all but the last axis.
+    """
+    total = np.zeros(scaled.shape[:-1])
     for name, goal, weight in wants:
-        missing = goal - features[name] if goal > 0 else features[name] - goal
-        total += weight * max(0.0, missing) ** 2
+        value = scaled[..., FEATURES.index(name)]
+        missing = goal - value if goal > 0 else value - goal
+        total = total + weight * np.maximum(missing, 0.0) ** 2
     return total
 
 
@@ -177,10 +194,10 @@ def _leaps(piece: Piece) -> float:
 
 def to_json(atlas: Atlas, model: str) -> str:
     """The file of an atlas: a head, then a row of seed, features and quality (null: unknown) each."""
-    judged = [float(f"{value:.6g}") for value in atlas.quality] if atlas.quality else [None] * len(atlas.rows)
+    judged = [float(f"{value:.6g}") for value in atlas.quality] if len(atlas.quality) else [None] * len(atlas)
     rows = [
         [seed, *(round(value, 4) for value in features), quality]
-        for (seed, features), quality in zip(atlas.rows, judged, strict=True)
+        for seed, features, quality in zip(atlas.seeds.tolist(), atlas.features.tolist(), judged, strict=True)
     ]
     head = {"version": ATLAS_VERSION, "model": model, "features": list(FEATURES)}
     lines = ",\n".join(json.dumps(row) for row in rows)
@@ -217,11 +234,10 @@ def _atlas(table: Sequence[Sequence[Any]]) -> Atlas:
     judged = [value for row in table for value in row[end:] if value is not None]
     if not all(type(value) in (int, float) for value in (*judged, *(v for row in table for v in row[1:end]))):
         raise ValueError("features and quality must be numbers")
-    rows = tuple((row[0], tuple(map(float, row[1:end]))) for row in table)
-    quality = tuple(map(float, judged))
-    if not all(map(isfinite, (*quality, *(value for _, features in rows for value in features)))):
+    atlas = Atlas.of([(row[0], row[1:end]) for row in table], judged)
+    if not (np.isfinite(atlas.features).all() and np.isfinite(atlas.quality).all()):
         raise ValueError("every number must be finite")
-    return Atlas(rows, quality)
+    return atlas
 
 
 def load_atlas(model: str | os.PathLike[str]) -> Atlas:
@@ -232,10 +248,10 @@ def load_atlas(model: str | os.PathLike[str]) -> Atlas:
     try:
         place = Path(str(find_model(model).where))
     except ModelNotFound:
-        return Atlas(())
+        return Atlas.of()
     path = place.with_suffix(".atlas.json")
     if not path.is_file():
-        return Atlas(())
+        return Atlas.of()
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:

@@ -55,12 +55,15 @@ class Composer:
 
     @property
     def generator(self) -> Composes:
-        """The network; loading it takes some 50 ms once. Raises :class:`ModelNotFound` and its kin."""
+        """The network, open only while it composes: one piece in half a minute is not worth 20 MB.
+
+        Raises :class:`ModelNotFound` and its kin.
+        """
         if self._generator is None:
             from pianogan_bgm.generator import Generator
 
             assert isinstance(self._model, str | os.PathLike)
-            self._generator = Generator(self._model)
+            self._generator = Generator(self._model, keep=False)
         return self._generator
 
     @property
@@ -68,7 +71,7 @@ class Composer:
         """The table of measured seeds that belongs to the model; empty where none was shipped."""
         if self._atlas is None:
             model = self._model
-            self._atlas = load_atlas(model) if isinstance(model, str | os.PathLike) else Atlas(())
+            self._atlas = load_atlas(model) if isinstance(model, str | os.PathLike) else Atlas.of()
         return self._atlas
 
     def tune(self, source: Source) -> Tune:

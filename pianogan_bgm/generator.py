@@ -8,7 +8,8 @@ round differently (about 1e-13 there); only a cell that close to undecided could
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -35,14 +36,22 @@ class Generator:
 
     ``model``: the name of an installed model (``"open"`` is in this package) or the path of an ``.onnx`` file
     with its card beside it. Loading takes some 50 ms. One thread, no other core is used; calls from several
-    threads at once are safe. Raises :class:`ModelNotFound`, :class:`ModelDamaged`, or :class:`ModelError`
-    without onnxruntime.
+    threads at once are safe. ``keep``: hold the network open; else it is opened for each call and closed
+    after it, which saves 20 MB between calls and costs each some 20 ms. Raises :class:`ModelNotFound`,
+    :class:`ModelDamaged` (of the network as such when it is opened), or :class:`ModelError` without
+    onnxruntime.
     """
 
-    def __init__(self, model: str | os.PathLike[str] = "open") -> None:
+    def __init__(self, model: str | os.PathLike[str] = "open", *, keep: bool = True) -> None:
         found = find_model(model)
         self.card: ModelCard = found.card
-        self._session = open_session(found.weights, found.where)
+        self._opened: Callable[[], Any]
+        if keep:
+            session = open_session(found.weights, found.where)
+            self._opened = lambda: session
+        else:
+            _runtime()
+            self._opened = partial(open_session, found.weights, found.where, once=True)
 
     def __repr__(self) -> str:
         return f"Generator({self.card.name!r})"
@@ -73,7 +82,8 @@ class Generator:
         """The network as it is: latents ``(n, 14)`` to rolls, float32 ``(n, 106, 300, 1)`` in [0, 1]."""
         values = check_latents(latents)
         starts = range(0, len(values), BATCH)
-        return np.concatenate([run_session(self._session, values[i : i + BATCH]) for i in starts])
+        session = self._opened()
+        return np.concatenate([run_session(session, values[i : i + BATCH]) for i in starts])
 
     def _piece(self, seed: int | None, latent: Latents) -> Piece:
         return Piece(
@@ -94,8 +104,10 @@ def run_session(session: Any, latents: Latents) -> npt.NDArray[np.float32]:
     return rolls
 
 
-def open_session(weights: bytes, where: str) -> Any:
+def open_session(weights: bytes, where: str, *, once: bool = False) -> Any:
     """An onnxruntime session on one core for a generator's ONNX file.
+
+    ``once``: it is for one piece, for which to optimise the network takes longer than it saves.
 
     Raises :class:`ModelDamaged`, beginning with ``where``, for what is no network, has other ports than a
     generator or keeps tensors in other files, and :class:`ModelError` without onnxruntime.
@@ -103,15 +115,11 @@ def open_session(weights: bytes, where: str) -> Any:
     # onnxruntime opens such files: all of them up to 1.20, later those below the working directory
     if ELSEWHERE in weights:
         raise ModelDamaged(f"{where}: a network must hold all of its weights; this one names another file")
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ModelError(
-            f"composing needs the package onnxruntime, which cannot be imported ({error}); pip install "
-            "onnxruntime, or play a playlist that was composed beforehand"
-        ) from error
+    onnxruntime = _runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    if once:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4  # errors arrive as exceptions; nothing is to be printed over a game
     try:
         session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
@@ -120,6 +128,18 @@ def open_session(weights: bytes, where: str) -> Any:
     _check_port(where, INPUT, session.get_inputs(), (LATENT_SIZE,))
     _check_port(where, OUTPUT, session.get_outputs(), ROLL.shape)
     return session
+
+
+def _runtime() -> Any:
+    """onnxruntime, or :class:`ModelError`."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ModelError(
+            f"composing needs the package onnxruntime, which cannot be imported ({error}); pip install "
+            "onnxruntime, or play a playlist that was composed beforehand"
+        ) from error
+    return onnxruntime
 
 
 def _check_port(where: str, name: str, ports: list[Any], shape: tuple[int, ...]) -> None:

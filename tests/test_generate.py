@@ -73,7 +73,7 @@ def test_without_a_seed_pieces_are_of_the_better_half_of_the_atlas(
 ) -> None:
     model = write_tiny(tmp_path)
     rows = tuple((seed, (1.0,) * len(FEATURES)) for seed in range(50, 58))
-    text = to_json(Atlas(rows, (1.0, 0.0) * 4), "tiny")
+    text = to_json(Atlas.of(rows, (1.0, 0.0) * 4), "tiny")
     (tmp_path / "tiny.atlas.json").write_text(text, encoding="utf-8")
     assert run(model, tmp_path / "out", "--formats", "mid", "--count", "3") == 0
     said = capsys.readouterr().out.splitlines()[0].removeprefix("seeds ").split(", ")

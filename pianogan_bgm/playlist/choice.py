@@ -101,7 +101,7 @@ def choose(
 def _candidates(first: int | None, mood: str | None, atlas: Atlas | None) -> Iterator[int]:
     if mood is None:
         return _anything(first, atlas)
-    if atlas is None or not atlas.rows:
+    if atlas is None or not len(atlas):
         raise PlaylistError(
             f"mood {mood!r} needs the model's atlas, which was not shipped with it; "
             "python -m export.build_atlas MODEL measures one"
@@ -111,7 +111,7 @@ def _candidates(first: int | None, mood: str | None, atlas: Atlas | None) -> Ite
 
 def _anything(first: int | None, atlas: Atlas | None) -> Iterator[int]:
     """Seeds in their order from ``first`` on; for None those of the atlas that are judged, best first."""
-    if first is not None or atlas is None or not atlas.quality:
+    if first is not None or atlas is None or not len(atlas.quality):
         return iter(range(check_seed(first or 0), SEED_LIMIT))
     best = atlas.ranked()
     known = frozenset(best)

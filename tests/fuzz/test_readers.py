@@ -32,7 +32,7 @@ WEIGHTS = tiny_weights()
 CARD = tiny_card(WEIGHTS).to_json().encode()
 MIDI = piece_to_midi(make_piece(1), markers=[(4, "loopStart")], title="fuzz")
 PNG = slab_to_png(piece_slab(make_piece(2)))
-ATLAS = atlas.to_json(atlas.Atlas(((7, (1.0,) * len(atlas.FEATURES)),), (0.5,)), "tiny").encode()
+ATLAS = atlas.to_json(atlas.Atlas.of([(7, (1.0,) * len(atlas.FEATURES))], [0.5]), "tiny").encode()
 PLAYLIST = json.dumps({"format": "pianogan-bgm playlist", "version": 1, "tracks": [{"name": "a"}]}).encode()
 
 READERS: dict[str, tuple[Callable[[bytes], object], type[Exception], bytes]] = {

@@ -35,7 +35,7 @@ def test_effect_sizes_of_sets_that_are_known(moods: Any) -> None:
 
 
 def test_what_a_mood_plays_is_the_better_half_of_what_suits_it(moods: Any) -> None:
-    atlas = Atlas(tuple((n, (float(n),) * len(FEATURES)) for n in range(100)), tuple(map(float, range(100))))
+    atlas = Atlas.of(((n, (float(n),) * len(FEATURES)) for n in range(100)), range(100))
     mine, rest = moods["parts"](atlas, "calm")
     assert (len(mine), len(rest)) == (6, 94)
     assert set(mine[:, 0]) == set(map(float, atlas.better("calm")))

@@ -59,7 +59,7 @@ def test_transposing_a_piece_leaves_it_where_it_is() -> None:
 
 def test_a_mood_offers_its_seeds_best_first_and_no_others() -> None:
     rows = tuple((seed, (1.0, float(seed), *[0.0] * (len(FEATURES) - 2))) for seed in range(100, 200))
-    atlas = Atlas(rows)
+    atlas = Atlas.of(rows)
     chosen = choose(3, prints, mood="battle", atlas=atlas)
     assert chosen == [seed for seed in atlas.suiting("battle") if seed in chosen]
     with pytest.raises(PlaylistError, match=r"among 12 candidates \(mood 'battle'\) there are \d"):
@@ -69,7 +69,7 @@ def test_a_mood_offers_its_seeds_best_first_and_no_others() -> None:
 def judged(quality: Sequence[float]) -> Atlas:
     """Seeds 100, 101, ... with these qualities, all else alike."""
     rows = tuple((100 + n, (1.0,) * len(FEATURES)) for n in range(len(quality)))
-    return Atlas(rows, tuple(quality))
+    return Atlas.of(rows, tuple(quality))
 
 
 def test_where_the_atlas_knows_of_quality_the_best_come_first_and_then_seeds_it_does_not_know() -> None:
@@ -77,20 +77,20 @@ def test_where_the_atlas_knows_of_quality_the_best_come_first_and_then_seeds_it_
     # 104 is like 103 and better, 100 near silence; 2 is like 1
     assert choose(6, prints, atlas=atlas) == [102, 105, 104, 101, 1, 3]
     assert choose(3, prints, first=1, atlas=atlas) == [1, 3, 4]
-    assert choose(3, prints, atlas=replace(atlas, quality=())) == [1, 3, 4]
+    assert choose(3, prints, atlas=replace(atlas, quality=np.empty(0))) == [1, 3, 4]
 
 
 def test_a_mood_offers_its_better_seeds_first() -> None:
     rows = tuple((seed, (1.0, float(seed), *[0.0] * (len(FEATURES) - 2))) for seed in range(100, 200))
-    atlas = Atlas(rows, tuple(float(-seed) for seed in range(100, 200)))
+    atlas = Atlas.of(rows, tuple(float(-seed) for seed in range(100, 200)))
     chosen = choose(3, prints, mood="battle", atlas=atlas)
     assert chosen == sorted(chosen)
-    assert set(chosen) <= set(replace(atlas, quality=()).suiting("battle"))
+    assert set(chosen) <= set(replace(atlas, quality=np.empty(0)).suiting("battle"))
 
 
 def test_a_mood_without_an_atlas_says_how_to_get_one() -> None:
     with pytest.raises(PlaylistError, match=r"mood 'calm' needs the model's atlas.*export\.build_atlas"):
-        choose(1, prints, mood="calm", atlas=Atlas(()))
+        choose(1, prints, mood="calm", atlas=Atlas.of())
 
 
 def test_too_many_wishes_end_with_a_number() -> None:
@@ -106,10 +106,10 @@ def test_a_bad_first_seed_is_refused() -> None:
 
 def test_a_piece_of_the_atlas_suits_the_mood_it_is_offered_for() -> None:
     random = np.random.default_rng(1)
-    atlas = Atlas(tuple((seed, tuple(random.normal(size=len(FEATURES)).tolist())) for seed in range(100)))
-    features = dict(atlas.rows)
+    atlas = Atlas.of((seed, random.normal(size=len(FEATURES)).tolist()) for seed in range(100))
+    features = dict(zip(atlas.seeds.tolist(), atlas.features.tolist(), strict=True))
     for mood in ("calm", "battle", "playful"):
         suiting = atlas.suiting(mood)
         assert all(mood in atlas.moods(features[seed]) for seed in suiting)
         assert sum(mood in atlas.moods(row) for row in features.values()) <= len(suiting) + 2
-    assert Atlas(()).moods((0.0,) * len(FEATURES)) == ()
+    assert Atlas.of().moods((0.0,) * len(FEATURES)) == ()

@@ -384,7 +384,7 @@ def test_pieces_are_chosen_by_mood_and_say_so(model: Path, tmp_path: Path) -> No
     copy = write_tiny(tmp_path)
     generator = Generator(copy)
     rows = [(seed, atlas_module.measure(generator.compose(seed))) for seed in range(40)]
-    text = atlas_module.to_json(atlas_module.Atlas(tuple(rows)), "tiny")
+    text = atlas_module.to_json(atlas_module.Atlas.of(rows), "tiny")
     (tmp_path / "tiny.atlas.json").write_text(text, encoding="utf-8")
     atlas = atlas_module.from_json(text)
     assert (
