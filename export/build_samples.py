@@ -212,7 +212,7 @@ def sides(sound: Sound, key: int) -> tuple[float, float]:
     without its rumble, after the sides were partly exchanged.
     """
     pcm = np.rint(sound[: RATE // 2] * 32767).astype(np.int16)
-    head = without_rumble(pcm, rumble_cells(key, RATE), len(pcm)).astype(np.float64)
+    head = np.concatenate([*without_rumble(pcm, rumble_cells(key, RATE), len(pcm))]).astype(np.float64)
     power = (head * head).sum(axis=0)
     tilt = 10 ** (-WIDTH_DB * (key - MIDDLE_KEY) / (108 - MIDDLE_KEY) / 40)
     left, right = np.sqrt(power.sum() / 2 / power) * (tilt, 1 / tilt)

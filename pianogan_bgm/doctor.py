@@ -208,7 +208,9 @@ def _models() -> list[Check]:
 def _model(name: str) -> str:
     from pianogan_bgm.models import find_model
 
-    card = find_model(name).card  # has compared the weights with the card's sha256
+    found = find_model(name)
+    found.weights()  # compared with the card's sha256
+    card = found.card
     use = "may be sold with a game" if card.may_sell else "non-commercial use only"
     return f"version {card.version}, sha256 {card.weights_sha256} verified, {use}"
 

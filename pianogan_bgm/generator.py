@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -45,13 +44,14 @@ class Generator:
     def __init__(self, model: str | os.PathLike[str] = "open", *, keep: bool = True) -> None:
         found = find_model(model)
         self.card: ModelCard = found.card
+        weights = found.weights()
         self._opened: Callable[[], Any]
         if keep:
-            session = open_session(found.weights, found.where)
+            session = open_session(weights, found.where)
             self._opened = lambda: session
         else:
             _runtime()
-            self._opened = partial(open_session, found.weights, found.where, once=True)
+            self._opened = lambda: open_session(found.weights(), found.where, once=True)
 
     def __repr__(self) -> str:
         return f"Generator({self.card.name!r})"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pianogan_bgm.errors import SoundError
-from pianogan_bgm.instruments import NAMES, Tone, load, mix
+from pianogan_bgm.instruments import NAMES, Tone, cleaning, load, mix
 from pianogan_bgm.instruments.cleaning import placed, reach, rumble_cells, without_rumble
 from pianogan_bgm.instruments.piano import LAYER_TOPS, SAMPLES, Piano, _clean, recordings
 from pianogan_bgm.instruments.resample import resample
@@ -147,14 +147,28 @@ def test_recordings_have_no_rumble(pitch, quiet):
     assert 10 * np.log10(power[below].sum() / power.sum()) < quiet
 
 
+def cleaned(pcm, cells, frames):
+    return np.concatenate([np.empty((0, 2), np.float32), *without_rumble(pcm, cells, frames)])
+
+
 @given(frames=st.integers(0, 3000), more=st.integers(0, 3000), key=st.integers(21, 108))
 @settings(max_examples=30, deadline=None)
 def test_a_longer_recording_is_cleaned_to_the_same_beginning(frames, more, key):
     pcm = (np.random.default_rng(4).standard_normal((12000, 2)) * 9000).astype(np.int16)
     cells = rumble_cells(key, 44100)
-    short = without_rumble(pcm[: frames + reach(cells)], cells, frames)
-    long = without_rumble(pcm[: frames + more + reach(cells)], cells, frames + more)
+    short = cleaned(pcm[: frames + reach(cells)], cells, frames)
+    long = cleaned(pcm[: frames + more + reach(cells)], cells, frames + more)
     assert np.array_equal(long[:frames], short)
+
+
+@pytest.mark.parametrize("frames", [1, 15, 16, 255, 256, 257, 3333, 11999, 12000, 13000])
+def test_a_recording_is_cleaned_the_same_in_parts_of_any_size(frames, monkeypatch):
+    pcm = (np.random.default_rng(4).standard_normal((12000, 2)) * 9000).astype(np.int16)
+    whole = cleaned(pcm, 9, frames)
+    assert len(whole) == min(frames, 12000)
+    for cells in (16, 17, 100):
+        monkeypatch.setattr(cleaning, "PART", cells * cleaning.CELL)
+        assert np.array_equal(cleaned(pcm, 9, frames), whole)
 
 
 @pytest.mark.parametrize("key", [21, 40, 60, 80, 108])
@@ -164,7 +178,7 @@ def test_the_filter_of_rumble_takes_what_is_slow_and_leaves_the_note(key):
     left = []
     for pitch in (8.0, 440.0 * 2 ** ((key - 69) / 12)):
         wave = np.rint(20000 * np.sin(2 * np.pi * pitch / 44100 * time)).astype(np.int16)[:, None]
-        quiet = without_rumble(wave.repeat(2, axis=1), cells, 44100)[8000:-8000]
+        quiet = cleaned(wave.repeat(2, axis=1), cells, 44100)[8000:-8000]
         left.append(level_db(quiet) - level_db(wave))
     assert left[0] < -12.0
     assert left[1] == pytest.approx(0.0, abs=0.6)

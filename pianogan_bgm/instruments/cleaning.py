@@ -6,6 +6,7 @@ recording comes out the same however much of it is decoded.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -25,7 +26,9 @@ RISE: Final = 16 * CELL
 """Frames over which the filter sets in, so that nothing jumps at the beginning."""
 _LOWEST: Final = 55.0
 _HIGHEST: Final = 165.0
-_PART: Final = ((np.arange(CELL) + 0.5) / CELL).astype(np.complex64)
+PART: Final = 1024 * CELL
+"""Frames that are worked on at a time."""
+_PLACES: Final = ((np.arange(CELL) + 0.5) / CELL).astype(np.complex64)
 
 
 def rumble_cells(key: int, rate: int) -> int:
@@ -44,29 +47,42 @@ def reach(cells: int) -> int:
     return (cells + 1) * CELL
 
 
-def without_rumble(pcm: Pcm16, cells: int, frames: int) -> Float:
-    """The first ``frames`` frames of ``pcm``, int16 (n, 2), less the mean around each; float32 (frames, 2).
+def without_rumble(pcm: Pcm16, cells: int, frames: int) -> Iterator[Float]:
+    """The first ``frames`` frames of ``pcm``, int16 (n, 2), less the mean around each; float32, in parts.
 
     The mean is that of means, over ``cells`` cells each (a triangle), with straight lines between cells: a
     high-pass of 12 dB an octave that moves nothing in time. ``pcm`` should go on for :func:`reach` frames;
-    silence is taken beyond its end.
+    silence is taken beyond its end. Parts are of :data:`PART` frames, which take little memory at a time.
     """
     frames = min(frames, len(pcm))
-    count = -(-frames // CELL)
-    sound = np.zeros(((count + cells) * CELL, 2), dtype=np.float32)
-    sound[: len(pcm)] = pcm[: len(sound)]
+    edges = _edges(pcm, cells, -(-frames // CELL))
+    for begin in range(0, frames, PART):
+        sound = pcm[begin : min(begin + PART, frames)].astype(np.float32)
+        ends = edges[begin // CELL : -(-(begin + len(sound)) // CELL) + 1]
+        lines = np.diff(ends, axis=0) * _PLACES
+        lines += ends[:-1]
+        slow = lines.view(np.float32).reshape(-1, 2)[: len(sound)]
+        if begin == 0:
+            slow[:RISE] *= np.arange(1, RISE + 1, dtype=np.float32)[: len(sound), None] / np.float32(RISE)
+        sound -= slow
+        yield sound
+
+
+def _edges(pcm: Pcm16, cells: int, count: int) -> npt.NDArray[np.complex64]:
+    """The mean at both ends of each of ``count`` cells, both sides as one complex number, (count + 1, 1)."""
     sums = np.zeros((count + 2 * cells, 2))
-    # both sides as one complex number; sums of whole numbers below 2**24 are exact in any order
-    cell_sums = sound.view(np.complex64).reshape(-1, CELL).sum(axis=1)
-    sums[cells:] = cell_sums.view(np.float32).reshape(-1, 2)
+    known = pcm[: (count + cells) * CELL]
+    for begin in range(0, len(known), PART):
+        part = known[begin : begin + PART]
+        sound = np.zeros((-(-len(part) // CELL) * CELL, 2), dtype=np.float32)
+        sound[: len(part)] = part
+        # sums of whole numbers below 2**24 are exact in any order
+        cell_sums = sound.view(np.complex64).reshape(-1, CELL).sum(axis=1)
+        first = cells + begin // CELL
+        sums[first : first + len(cell_sums)] = cell_sums.view(np.float32).reshape(-1, 2)
     # from the cell before the first to the one after the last
     mean = _sums(_sums(sums, cells), cells) / (cells * cells * CELL)
-    edges = (0.5 * (mean[:-1] + mean[1:])).astype(np.float32).view(np.complex64)
-    lines = np.diff(edges, axis=0) * _PART
-    lines += edges[:-1]
-    slow = lines.view(np.float32).reshape(-1, 2)[:frames]
-    slow[:RISE] *= np.arange(1, RISE + 1, dtype=np.float32)[:frames, None] / np.float32(RISE)
-    return np.asarray(sound[:frames] - slow)
+    return (0.5 * (mean[:-1] + mean[1:])).astype(np.float32).view(np.complex64)
 
 
 def _sums(values: Wide, width: int) -> Wide:

@@ -20,7 +20,7 @@ from pianogan_bgm.instruments.cache import CACHE_BYTES, PcmCache
 from pianogan_bgm.instruments.cleaning import HEADROOM, placed, reach, rumble_cells, without_rumble
 from pianogan_bgm.instruments.resample import Pcm16, resample, source_frames
 from pianogan_bgm.instruments.tones import Block, Tone, release_curve, velocity_gain
-from pianogan_bgm.turns import breathe
+from pianogan_bgm.turns import breathe, in_turns
 
 SAMPLES: Final = Path(__file__).resolve().parent.parent / "samples"
 LAYER_TOPS: Final = {6: 62, 10: 92, 14: 127}
@@ -132,9 +132,12 @@ def _clean(recording: Recording, frames: int) -> Pcm16:
     cells = rumble_cells(recording.key, recordings()[0])
     pcm = _decode(recording, frames + reach(cells))
     breathe()
-    quiet = without_rumble(pcm, cells, frames)
-    breathe()
-    return placed(quiet, recording.left, recording.right)
+    out = np.empty((min(frames, len(pcm)), 2), dtype=np.int16)
+    begin = 0
+    for part in in_turns(without_rumble(pcm, cells, frames)):
+        out[begin : begin + len(part)] = placed(part, recording.left, recording.right)
+        begin += len(part)
+    return out
 
 
 def _decode(recording: Recording, frames: int) -> Pcm16:

@@ -42,25 +42,37 @@ def resample(source: Pcm16, step: float, frames: int) -> Pcm16:
         return np.ascontiguousarray(source[:frames])
     half = _half(step)
     kernel = _kernel(step)
-    # left and right as one complex number: each tap costs one gather and one product for both
-    padded = np.zeros(max(len(source), source_frames(frames, step)) + 2 * half, dtype=np.complex64)
-    padded.view(np.float32).reshape(-1, 2)[half : half + len(source)] = source
     result = np.empty((frames, 2), dtype=np.int16)
     for begin in range(0, frames, CHUNK):
         position = np.arange(begin, min(begin + CHUNK, frames)) * step
         whole = position.astype(np.intp)
         phase = ((position - whole) * PHASES).astype(np.intp)
+        first = int(whole[0]) + 1 - half
+        around = _stretch(source, first, int(whole[-1]) + half + 1)
+        whole -= first + half
         total, part = np.zeros((2, len(position)), dtype=np.complex64)
         weight = np.empty(len(position), dtype=np.float32)
         for weights in in_turns(kernel):
             whole += 1
-            padded.take(whole, out=part, mode="clip")  # never out of range; this mode needs no copy
+            around.take(whole, out=part, mode="clip")  # never out of range; this mode needs no copy
             weights.take(phase, out=weight, mode="clip")
             part *= weight
             total += part
         values = np.rint(total.view(np.float32).reshape(-1, 2))
         result[begin : begin + len(position)] = np.clip(values, -32768, 32767)
     return result
+
+
+def _stretch(source: Pcm16, begin: int, end: int) -> npt.NDArray[np.complex64]:
+    """Frames ``begin`` to ``end`` of ``source``, silence beyond its ends; left and right as one number.
+
+    So each tap costs one gather and one product for both.
+    """
+    stretch = np.zeros(end - begin, dtype=np.complex64)
+    there = source[max(begin, 0) : max(end, 0)]
+    skipped = max(-begin, 0)
+    stretch.view(np.float32).reshape(-1, 2)[skipped : skipped + len(there)] = there
+    return stretch
 
 
 def _half(step: float) -> int:

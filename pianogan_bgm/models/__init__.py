@@ -28,11 +28,24 @@ ELSEWHERE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A model's card, its weights (the ONNX file's bytes) and where they were found, for messages."""
+    """A model's card and its ONNX file, which was there when it was found."""
 
     card: ModelCard
-    weights: bytes
-    where: str
+    file: Traversable
+
+    @property
+    def where(self) -> str:
+        """The file's path, for messages and for what lies beside it."""
+        return str(self.file)
+
+    def weights(self) -> bytes:
+        """The file's bytes, at most 64 MiB. Raises :class:`ModelDamaged` unless the card describes them."""
+        try:
+            weights = _bounded(self.file, MAX_WEIGHTS_BYTES)
+        except OSError as error:
+            raise ModelDamaged(f"{self.where}: cannot be read: {error.strerror}") from error
+        self.card.check_weights(weights, self.where)
+        return weights
 
 
 def available_models() -> tuple[str, ...]:
@@ -41,10 +54,10 @@ def available_models() -> tuple[str, ...]:
 
 
 def find_model(model: str | os.PathLike[str]) -> ModelFiles:
-    """Read a model by name, or by the path of its ``.onnx`` file (its card lies beside it).
+    """Find a model by name, or by the path of its ``.onnx`` file (its card lies beside it).
 
     Raises :class:`ModelNotFound` where there is none, saying how to get it, and :class:`ModelDamaged` where
-    card and weights are not what they should be. Never reads more than 64 MiB.
+    the card is not what it should be; the weights are read by :meth:`ModelFiles.weights`.
     """
     if isinstance(model, os.PathLike) or model.endswith(".onnx"):
         path = Path(model)
@@ -84,10 +97,7 @@ def _read(card_file: Traversable, weights_file: Traversable) -> ModelFiles:
             raise ModelNotFound(
                 f"{file} is missing: a model is a pair of files, {weights_file.name} and {card_file.name}"
             )
-    card = ModelCard.from_json(_bounded(card_file, MAX_CARD_BYTES), str(card_file))
-    weights = _bounded(weights_file, MAX_WEIGHTS_BYTES)
-    card.check_weights(weights, str(weights_file))
-    return ModelFiles(card, weights, str(weights_file))
+    return ModelFiles(ModelCard.from_json(_bounded(card_file, MAX_CARD_BYTES), str(card_file)), weights_file)
 
 
 def _bounded(file: Traversable, most: int) -> bytes:
