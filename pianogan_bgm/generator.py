@@ -8,7 +8,7 @@ round differently (about 1e-13 there); only a cell that close to undecided could
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pianogan_bgm.cards import LATENT_SIZE, ModelCard
 from pianogan_bgm.errors import InvalidLatent, ModelDamaged, ModelError
 from pianogan_bgm.latents import Latents, check_latent, check_latents, check_seed, fresh_seed, latent_of
+from pianogan_bgm.memory import give_back
 from pianogan_bgm.models import find_model
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.roll import ROLL, decode
@@ -45,13 +46,12 @@ class Generator:
         found = find_model(model)
         self.card: ModelCard = found.card
         weights = found.weights()
-        self._opened: Callable[[], Any]
+        self._files = found
+        self._session: Any = None
         if keep:
-            session = open_session(weights, found.where)
-            self._opened = lambda: session
+            self._session = open_session(weights, found.where)
         else:
             _runtime()
-            self._opened = lambda: open_session(found.weights(), found.where, once=True)
 
     def __repr__(self) -> str:
         return f"Generator({self.card.name!r})"
@@ -81,9 +81,11 @@ class Generator:
     def rolls(self, latents: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """The network as it is: latents ``(n, 14)`` to rolls, float32 ``(n, 106, 300, 1)`` in [0, 1]."""
         values = check_latents(latents)
-        starts = range(0, len(values), BATCH)
-        session = self._opened()
-        return np.concatenate([run_session(session, values[i : i + BATCH]) for i in starts])
+        if self._session is not None:
+            return _in_batches(self._session, values)
+        rolls = _in_batches(open_session(self._files.weights(), self._files.where, once=True), values)
+        give_back()  # a network leaves some 20 MB
+        return rolls
 
     def _piece(self, seed: int | None, latent: Latents) -> Piece:
         return Piece(
@@ -96,6 +98,11 @@ class Generator:
             model=self.card.name,
             licence=self.card.output_licence,
         )
+
+
+def _in_batches(session: Any, latents: Latents) -> npt.NDArray[np.float32]:
+    starts = range(0, len(latents), BATCH)
+    return np.concatenate([run_session(session, latents[i : i + BATCH]) for i in starts])
 
 
 def run_session(session: Any, latents: Latents) -> npt.NDArray[np.float32]:
