@@ -221,6 +221,8 @@ class Mixdown:
             sound = [self._dry_block(bus, one) for one in range(place - self._back, place + 1)]
             before = self._back * GRID - self._room.tail
             kept = self._done[bus, place] = tones, self._room.wet(np.concatenate(sound)[before:])
+            # the next block needs those after it; a block made again mixes it again, which costs little
+            self._dry.pop((bus, place - self._back), None)
         return kept[1]
 
     def _dry_block(self, bus: Bus, place: int) -> Block:

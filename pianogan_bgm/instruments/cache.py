@@ -12,7 +12,7 @@ import numpy as np
 
 from pianogan_bgm.instruments.resample import Pcm16
 
-CACHE_BYTES: Final = 12_000_000
+CACHE_BYTES: Final = 16_000_000
 
 
 class PcmCache:
