@@ -251,6 +251,53 @@ def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
         Generator(write_tiny(tmp_path, weights=b"no protobuf at all"))
 
 
+def test_a_network_that_is_not_kept_open_composes_the_same_pieces(tiny: Path, generator: Generator) -> None:
+    brief = Generator(tiny, keep=False)
+    latents = np.stack([latent_of(seed) for seed in range(11)])  # more than are computed at once
+    assert np.array_equal(brief.rolls(latents), generator.rolls(latents))
+    assert brief.compose(7) == brief.compose(7) == generator.compose(7)
+
+
+def test_a_network_that_is_not_kept_open_is_closed_and_its_memory_given_back(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened = []
+
+    class Session:
+        def __init__(self, *about: Any, once: bool) -> None:
+            assert once
+            happened.append("opened")
+
+        def run(self, _names: Any, inputs: dict[str, Any]) -> list[Any]:
+            happened.append("run")
+            return [np.zeros((len(inputs["latent"]), 106, 300, 1), np.float32)]
+
+        def __del__(self) -> None:
+            happened.append("closed")
+
+    monkeypatch.setattr("pianogan_bgm.generator.open_session", Session)
+    monkeypatch.setattr("pianogan_bgm.generator.give_back", lambda: happened.append("given back"))
+    brief = Generator(tiny, keep=False)
+    assert happened == []
+    for _ in range(2):
+        brief.compose(7)
+    assert happened == ["opened", "run", "closed", "given back"] * 2
+
+
+def test_what_goes_wrong_with_a_network_that_is_not_kept_open_is_told_when_it_is_opened(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ModelDamaged, match="not a network"):
+        Generator(write_tiny(tmp_path, weights=b"no protobuf at all"), keep=False).compose(7)
+    path = write_tiny(tmp_path)
+    brief = Generator(path, keep=False)
+    path.unlink()
+    with pytest.raises(ModelDamaged, match=r"tiny\.onnx: cannot be read: No such file"):
+        brief.compose(7)
+    with pytest.raises(ModelNotFound, match=r"tiny\.onnx is missing"):
+        Generator(path, keep=False)
+
+
 @pytest.mark.parametrize(
     "change",
     [
