@@ -21,6 +21,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -69,6 +70,12 @@ def resident() -> float:
     """Resident memory of this process in MB."""
     fields = Path("/proc/self/statm").read_text(encoding="ascii").split()
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def resident_at_most() -> float:
+    """The most that :func:`resident` ever was, in MB."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) * 1024 / 1e6  # type: ignore[index]  # Linux has it
 
 
 def any_verb(music: Any, chance: random.Random, pieces: list[Piece]) -> None:
@@ -436,7 +443,14 @@ def cost_child(seconds: float, lap: float, model: bool) -> dict[str, Any]:
     playing = processor(seconds)
     added = resident() - bare
     music.close()
-    return {"without": without, "first_lap": first_lap, "playing": playing, "added_mb": added, "made_s": made}
+    return {
+        "without": without,
+        "first_lap": first_lap,
+        "playing": playing,
+        "added_mb": added,
+        "most_mb": resident_at_most() - bare,
+        "made_s": made,
+    }
 
 
 def cost(seconds: float) -> None:
@@ -449,7 +463,7 @@ def cost(seconds: float) -> None:
         print(f"{what}: the mixer alone {got['without']:.2%} of a core")
         for name, span in (("first_lap", f"in the first {lap:.0f} s"), ("playing", "after that")):
             print(f"{what}: {span} {got[name] - got['without']:.2%} of a core more")
-        print(f"{what}: {got['added_mb']:.0f} MB more than bare pygame")
+        print(f"{what}: {got['added_mb']:.0f} MB more than bare pygame, {got['most_mb']:.0f} at most")
 
 
 # --- reaction -----------------------------------------------------------------------------------------
