@@ -147,6 +147,8 @@ class _Worker:
         sink = self.engine.sink
         if isinstance(sink, Pages):
             sink.give_back()
+        else:
+            sink.stop()
         self.engine.pulse = None
         if self._thread is None or not self._thread.is_alive() or self._thread is threading.current_thread():
             self.engine.requests.clear()  # nobody else takes of them
