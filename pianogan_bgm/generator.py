@@ -50,7 +50,8 @@ class Generator:
         self._session: Any = None
         if keep:
             self._session = open_session(weights, found.where)
-        else:
+        else:  # what is opened later are the same bytes: the card has their hash
+            _check_whole(weights, found.where)
             _runtime()
 
     def __repr__(self) -> str:
@@ -114,14 +115,14 @@ def run_session(session: Any, latents: Latents) -> npt.NDArray[np.float32]:
 def open_session(weights: bytes, where: str, *, once: bool = False) -> Any:
     """An onnxruntime session on one core for a generator's ONNX file.
 
-    ``once``: it is for one piece, for which to optimise the network takes longer than it saves.
+    ``once``: it is for one piece, for which to optimise the network takes longer than it saves, and the
+    weights were found to be whole before.
 
     Raises :class:`ModelDamaged`, beginning with ``where``, for what is no network, has other ports than a
     generator or keeps tensors in other files, and :class:`ModelError` without onnxruntime.
     """
-    # onnxruntime opens such files: all of them up to 1.20, later those below the working directory
-    if ELSEWHERE in weights:
-        raise ModelDamaged(f"{where}: a network must hold all of its weights; this one names another file")
+    if not once:
+        _check_whole(weights, where)
     onnxruntime = _runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -135,6 +136,15 @@ def open_session(weights: bytes, where: str, *, once: bool = False) -> Any:
     _check_port(where, INPUT, session.get_inputs(), (LATENT_SIZE,))
     _check_port(where, OUTPUT, session.get_outputs(), ROLL.shape)
     return session
+
+
+def _check_whole(weights: bytes, where: str) -> None:
+    """Raise :class:`ModelDamaged` for a network that keeps tensors in other files.
+
+    onnxruntime opens such files: all of them up to 1.20, later those below the working directory.
+    """
+    if ELSEWHERE in weights:
+        raise ModelDamaged(f"{where}: a network must hold all of its weights; this one names another file")
 
 
 def _runtime() -> Any:

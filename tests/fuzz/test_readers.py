@@ -195,6 +195,10 @@ def test_a_network_may_not_keep_its_weights_in_another_file(
                 tensor.external_data.add(key=key, value=value)
     with pytest.raises(ModelDamaged, match="names another file"):
         open_session(model.SerializeToString(), "network")
+    path = write_tiny(tmp_path, weights=model.SerializeToString())
+    for keep in (True, False):
+        with pytest.raises(ModelDamaged, match="names another file"):
+            Generator(path, keep=keep)
 
 
 def test_no_module_of_the_package_can_run_code_from_a_file() -> None:
