@@ -130,10 +130,15 @@ class Atlas:
         return self._scale(self.features)
 
     def _scale(self, features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Features, ``(…, 7)``, in standard deviations (1 where one never varies) from the mean of all."""
+        """Features, ``(…, 7)``, in standard deviations from the mean of all rows."""
+        mean, spread = self._spreads
+        return (features - mean) / spread
+
+    @cached_property
+    def _spreads(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Mean and standard deviation of each feature (1 where it never varies), ``(7,)`` each."""
         spread = self.features.std(axis=0)
-        scaled: npt.NDArray[np.float64] = features - self.features.mean(axis=0)
-        return scaled / np.where(spread > 0.0, spread, 1.0)
+        return self.features.mean(axis=0), np.where(spread > 0.0, spread, 1.0)
 
 
 def _misfit(scaled: npt.NDArray[np.float64], wants: Iterable[tuple[str, float, float]]) -> Any:

@@ -76,6 +76,9 @@ class Sink(Protocol):
     def stop(self) -> None:
         """Fall silent."""
 
+    def give_back(self) -> None:
+        """Fall silent for good and leave what others may use."""
+
     def cursor(self, now: float) -> int:
         """Furthest frame that may be read now: nothing before it can be changed."""
 

@@ -119,6 +119,10 @@ class Silent:
         """Stop; time no longer matters."""
         self.playing = False
 
+    def give_back(self) -> None:
+        """Stop: there is nothing to leave to the next player."""
+        self.stop()
+
     def cursor(self, now: float) -> int:
         """Frame heard at ``now``, if anything were."""
         return self._cursor.at(now)

@@ -144,11 +144,7 @@ class _Worker:
 
     def _leave(self) -> None:
         """Fall silent, with nothing left to do."""
-        sink = self.engine.sink
-        if isinstance(sink, Pages):
-            sink.give_back()
-        else:
-            sink.stop()
+        self.engine.sink.give_back()
         self.engine.pulse = None
         if self._thread is None or not self._thread.is_alive() or self._thread is threading.current_thread():
             self.engine.requests.clear()  # nobody else takes of them
