@@ -291,6 +291,43 @@ def timed(music: Any, chance: random.Random) -> float:
     return time.perf_counter() - start
 
 
+def busy_child(seconds: float) -> dict[str, Any]:
+    """A game that computes in Python and never sleeps, by turns with and without music: loops a second.
+
+    With it, the time that 20,000 loops take, and what the music lacked.
+    """
+    open_mixer()
+    from pianogan_bgm import BackgroundMusic
+
+    music = BackgroundMusic(seed=2026)
+    time.sleep(2.0)
+    loops: dict[bool, list[float]] = {True: [], False: []}
+    times: dict[bool, list[float]] = {True: [], False: []}
+    span = 6.0
+    for turn in range(2 * max(1, round(seconds / 2 / span))):
+        playing = turn % 2 == 1
+        if playing:
+            music.play()
+        count, began = 0, time.perf_counter()
+        while (since := time.perf_counter()) < began + span:
+            for _ in range(20000):
+                count += 1
+            times[playing].append((time.perf_counter() - since) * 1e3)
+        loops[playing].append(count / span)
+        music.stop()
+        wait_for(lambda: not music.get_busy())
+    stats = music.stats
+    music.close()
+    return {
+        "share": float(np.mean(loops[True]) / np.mean(loops[False])),
+        **{
+            name: np.percentile(times[playing], [50, 99, 100]).tolist()
+            for name, playing in (("with", True), ("without", False))
+        },
+        **counted(stats),
+    }
+
+
 def frame(seconds: float) -> None:
     got = child("frame_child", seconds)
     print(f"frame time: 60 fps, 300 sprites, {got['frames']} frames each, four commands a second")
@@ -299,6 +336,14 @@ def frame(seconds: float) -> None:
     print(f"  p99 with minus without: {got['with'][1] - got['without'][1]:+.3f} ms")
     print(f"  calls: median {got['calls'][0]:.4f} ms, p99 {got['calls'][1]:.4f} ms")
     print(f"  underruns: {got['underruns']}")
+    got = child("busy_child", seconds)
+    print("a game that computes in Python and never sleeps, endless music from its first note")
+    print(f"  with music it does {got['share']:.1%} of what it does without")
+    for name in ("without", "with"):
+        median, p99, worst = got[name]
+        said = f"20,000 loops: median {median:.2f} ms, p99 {p99:.2f} ms, worst {worst:.1f} ms"
+        print(f"  {name:7} music  {said}")
+    print(f"  underruns {got['underruns']}, silent frames {got['silent_frames']}")
 
 
 # --- calls and turns: processor time, which a busy machine disturbs little ------------------------------

@@ -203,20 +203,19 @@ def export(trained: Trained, name: str, words: Mapping[str, Any], folder: Path) 
     return card, worst
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; 1 where the run cannot be exported."""
-    parser = argparse.ArgumentParser(
-        prog="python -m export.export_onnx", description=(__doc__ or "").split("\n")[0]
-    )
-    parser.add_argument("run", type=Path, metavar="RUN_DIR", help="folder of a training run")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Where to write, and where a card's words and figures are from."""
     parser.add_argument("--name", required=True, help="what the model is called")
     parser.add_argument("--to", type=Path, default=MODELS, metavar="DIR", help="where to write (the package)")
     parser.add_argument("--card", type=Path, metavar="FILE.toml", help="words (export/cards/NAME.toml)")
     parser.add_argument("--report", type=Path, metavar="FILE.json", help="figures from training.evaluate -o")
-    given = parser.parse_args(arguments)
+
+
+def exported(given: argparse.Namespace, read: Callable[[], Trained]) -> int:
+    """Export what ``read`` gives as the options say; the command's exit status."""
     try:
         words = read_words(given.card or CARDS / f"{given.name}.toml")
-        trained = read_run(given.run)
+        trained = read()
         if given.report is not None:
             protocol, metrics, measured = read_report(given.report, given.name)
             trained = replace(trained, protocol=protocol, metrics=metrics, measured_sha256=measured)
@@ -226,6 +225,17 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     print(f"wrote {given.to / given.name}.onnx and .json")
     return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; 1 where the run cannot be exported."""
+    parser = argparse.ArgumentParser(
+        prog="python -m export.export_onnx", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("run", type=Path, metavar="RUN_DIR", help="folder of a training run")
+    add_options(parser)
+    given = parser.parse_args(arguments)
+    return exported(given, lambda: read_run(given.run))
 
 
 if __name__ == "__main__":

@@ -8,15 +8,17 @@ and widened when the file is loaded: a quarter of the size for the same numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import onnx.compose
 from onnx import helper, numpy_helper
 
 from pianogan_bgm.cards import LATENT_SIZE
-from pianogan_bgm.generator import INPUT, OUTPUT
+from pianogan_bgm.generator import INPUT, OUTPUT, open_session, run_session
 from pianogan_bgm.roll import ROLL
 
 OPSET: Final = 17
@@ -24,16 +26,34 @@ SMALLEST_HALVED: Final = 256
 """Constants with fewer numbers stay as they are: a conversion costs more than it saves."""
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """An exported network with one more layer: of its rolls and its latents ``layer`` makes other rolls."""
+
+    model: onnx.ModelProto
+    layer: Callable[[Any, Any], Any]
+
+    def __call__(self, latents: npt.NDArray[np.float32]) -> Any:
+        """Latents float32 ``(n, 14)`` to rolls float32 ``(n, 106, 300, 1)``."""
+        session = open_session(self.model.SerializeToString(), "the network before the layer")
+        return self.layer(run_session(session, latents), latents)
+
+
 def to_onnx(network: Callable[[Any], Any]) -> onnx.ModelProto:
     """Convert ``network``, latents float32 ``(n, 14)`` to rolls float32 ``(n, 106, 300, 1)``, and tidy it.
 
     A network with a composer (:class:`training.studio_export.StudioGenerator`) gets its loop from
-    :mod:`export.beats`.
+    :mod:`export.beats`; one that was exported before (:class:`Followed`) stays as it was.
     """
     import tensorflow as tf
 
     latents = tf.TensorSpec((None, LATENT_SIZE), tf.float32, name=INPUT)
-    model = _around_the_loop(network, latents) if hasattr(network, "before") else _converted(network, latents)
+    if isinstance(network, Followed):
+        model = _followed(network, latents)
+    elif hasattr(network, "before"):
+        model = _around_the_loop(network, latents)
+    else:
+        model = _converted(network, latents)
     name_ports(model)
     quicken_doubles(model)
     halve_constants(model)
@@ -42,14 +62,14 @@ def to_onnx(network: Callable[[Any], Any]) -> onnx.ModelProto:
     return model
 
 
-def _converted(function: Callable[[Any], Any], port: Any) -> onnx.ModelProto:
-    """What tf2onnx makes of a function of one tensor."""
+def _converted(function: Callable[..., Any], *ports: Any) -> onnx.ModelProto:
+    """What tf2onnx makes of a function of tensors."""
     import tensorflow as tf
     import tf2onnx
 
-    compiled = tf.function(function, input_signature=[port])
+    compiled = tf.function(function, input_signature=ports)
     model: onnx.ModelProto
-    model, _ = tf2onnx.convert.from_function(compiled, input_signature=[port], opset=OPSET)
+    model, _ = tf2onnx.convert.from_function(compiled, input_signature=ports, opset=OPSET)
     return model
 
 
@@ -62,10 +82,11 @@ def _around_the_loop(network: Any, latents: Any) -> onnx.ModelProto:
 
     codes = tf.TensorSpec((None, BEATS, network.composer.codes), tf.float64, name="codes")
     first = onnx.compose.add_prefix(_converted(network.before, latents), "before/")
-    last = onnx.compose.add_prefix(_converted(network.after, codes), "after/")
+    last = onnx.compose.add_prefix(_converted(network.after, codes, latents), "after/")
     for port, name in zip(list(first.graph.output), (*beats.PLAN, *beats.STATES), strict=True):
         _rename(first.graph, port.name, name)
-    _rename(last.graph, last.graph.input[0].name, beats.CODES)
+    for port, name in zip(last.graph.input, (beats.CODES, first.graph.input[0].name), strict=True):
+        _rename(last.graph, port.name, name)
     nodes, constants = beats.loop(network.composer)
     graph = helper.make_graph(
         [*first.graph.node, *nodes, *last.graph.node],
@@ -73,6 +94,26 @@ def _around_the_loop(network: Any, latents: Any) -> onnx.ModelProto:
         first.graph.input,
         last.graph.output,
         [*first.graph.initializer, *constants, *last.graph.initializer],
+    )
+    return helper.make_model(graph, opset_imports=first.opset_import, ir_version=first.ir_version)
+
+
+def _followed(network: Followed, latents: Any) -> onnx.ModelProto:
+    """An exported network and what follows it as one model."""
+    import tensorflow as tf
+
+    rolls = tf.TensorSpec((None, *ROLL.shape), tf.float32, name=OUTPUT)
+    last = onnx.compose.add_prefix(_converted(network.layer, rolls, latents), "after/")
+    first = onnx.ModelProto.FromString(network.model.SerializeToString())
+    _rename(first.graph, OUTPUT, "before")
+    for port, name in zip(last.graph.input, ("before", INPUT), strict=True):
+        _rename(last.graph, port.name, name)
+    graph = helper.make_graph(
+        [*first.graph.node, *last.graph.node],
+        "generator",
+        first.graph.input,
+        last.graph.output,
+        [*first.graph.initializer, *last.graph.initializer],
     )
     return helper.make_model(graph, opset_imports=first.opset_import, ir_version=first.ir_version)
 

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from math import inf
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -33,6 +32,8 @@ AHEAD_SECONDS: Final = 2.5
 COMMAND_SECONDS: Final = 1.0
 """Sound rendered at once with a command: what a stall right after it may last unheard."""
 FIRST_SECONDS: Final = 0.2
+READY_SECONDS: Final = 1.0
+"""Of what will probably be played first so much is rendered beforehand, and its samples are decoded."""
 REACTION_SECONDS: Final = 0.1
 """From a command to its effect in the stream; more where rendering turns out to take longer."""
 LEAST_SECONDS: Final = 0.5
@@ -42,7 +43,7 @@ PUT_SECONDS: Final = 0.02
 HURRY_SECONDS: Final = 0.015
 """A command's sound that takes longer than this hurries; see :mod:`pianogan_bgm.turns`."""
 LOW_SECONDS: Final = 0.5
-"""With less than this ahead of the cursor rendering hurries, too."""
+"""From when so little is ahead of the cursor, rendering hurries, too."""
 ROW_SECONDS: Final = 0.6
 """Sound rendered with a command that follows another one closely: it will hardly be heard to its end."""
 ROW_PAUSE: Final = 0.3
@@ -316,7 +317,8 @@ class Engine:
             return
         self.stats.commands += len(commands)
         if not self.sink.playing:
-            self._begin(commands)
+            with hurried(HURRY_SECONDS):
+                self._begin(commands)
             return
         began = self._clock()
         with hurried(HURRY_SECONDS):
@@ -418,8 +420,9 @@ class Engine:
             return
         trial = Conductor(self.sink.rate, self._band)
         trial.send(c.Play(tune), 0)
-        if self.sink.audible:
-            trial.render(0, round(FIRST_SECONDS * self.sink.rate))
+        for at in range(0, round(READY_SECONDS * self.sink.rate), GRID):
+            if self.sink.audible and not self.requests:
+                trial.render(at, GRID)
 
     # --- sound --------------------------------------------------------------------------------------
 
@@ -431,9 +434,9 @@ class Engine:
             self.conductor.advance(cursor + rate)
             self._frontier = cursor
         elif self._frontier < min(cursor + round(self._ahead() * rate), self.sink.end):
-            with hurried(0.0 if self._frontier < cursor + round(LOW_SECONDS * rate) else inf):
+            with hurried((self._frontier - cursor) / rate - LOW_SECONDS, self._asked):
                 self._slice()
-        if self.requests and self._clock() >= self._next_commit:  # those go first
+        if self._asked():  # those go first
             return
         # time for other things, where enough is ready; between commands that come in a row there is less
         enough = cursor + round(min(1.0, 0.75 * self._ahead()) * rate)
@@ -443,6 +446,10 @@ class Engine:
             self._forgot = cursor
             self.conductor.forget(max(0, min(cursor, self._told) - round(KEPT_SECONDS * rate)))
             self.conductor.release(cursor)
+
+    def _asked(self) -> bool:
+        """Whether a request waits, and may be served."""
+        return bool(self.requests) and self._clock() >= self._next_commit
 
     def _in_a_row(self) -> bool:
         return self._clock() < self._committed + ROW_PAUSE

@@ -7,7 +7,7 @@ cut does not even change the rounding.
 The echoes are sparse and cheap: a stage adds 8 to 20 delayed copies, one in each of as many equal stretches
 of time, at a place and with a sign of chance (velvet noise: Karjalainen and Järveläinen, "Reverberation
 modeling using velvet noise", AES conference 30, 2007). Three stages in a row make echoes of echoes of echoes:
-1920 for the cost of 40. Copies weaken exponentially with their delay, and so do therefore copies of copies.
+1920 for the cost of 40. Copies weaken with their delay, four by four, and so do therefore copies of copies.
 Between stages the two sides are partly exchanged, as walls do.
 """
 
@@ -51,12 +51,22 @@ SMOOTHINGS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class _Copy:
-    """One delayed copy: what is added to ``to`` (side 0 or 1) from ``of``, ``frames`` later."""
+    """One delayed copy: added from side ``of`` (0 or 1), ``frames`` later, or taken away."""
 
     of: int
-    to: int
     frames: int
-    gain: np.float32
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Echoes:
+    """What one side gets: copies four by four, the latest ones first.
+
+    ``gains``: what the sum so far is multiplied with after each four, which makes the earlier ones louder.
+    """
+
+    fours: tuple[tuple[_Copy, ...], ...]
+    gains: tuple[np.float32, ...]
 
 
 class Reverb:
@@ -65,14 +75,13 @@ class Reverb:
     def __init__(self, room: Room, rate: int) -> None:
         random = np.random.Generator(np.random.Philox(key=room.seed))
         self._stages = [
-            _copies(room, rate, length, count, random, exchange=index != 1)
+            _echoes(room, rate, length, count, random, exchange=index != 1)
             for index, (length, count) in enumerate(room.stages)
         ]
         self._gap = max(1, round(rate / SMOOTHING_RATE))
         self._wait = round(room.first * rate)
         self._level = np.float32(1.0)
-        delays = [max(copy.frames for copy in stage) for stage in self._stages]
-        self.tail = sum(delays) + 2 * SMOOTHINGS * self._gap + self._wait
+        self.tail = sum(map(_longest, self._stages)) + 2 * SMOOTHINGS * self._gap + self._wait
         self._level = np.float32(10.0 ** (room.level / 20.0) / self._energy() ** 0.5)
 
     def wet(self, sound: Block) -> Block:
@@ -104,33 +113,44 @@ class Reverb:
         return total / 2.0
 
 
-def _copies(
+def _echoes(
     room: Room, rate: int, length: float, count: int, random: np.random.Generator, *, exchange: bool
-) -> tuple[_Copy, ...]:
-    """The copies of one stage for both sides; with ``exchange`` every other one comes from across."""
-    copies = []
+) -> tuple[_Echoes, _Echoes]:
+    """One stage's copies for both sides; with ``exchange`` every other one comes from across."""
+    sides = []
     for to in (0, 1):
         places = (np.arange(count) + random.uniform(0.0, 1.0, count)) * (length / count)
-        # as many up as down of either side: the sum is about nothing, so that the room does not boom
-        ups = random.choice((-1.0, 1.0), (count // 4, 2))
-        signs = np.stack([ups, -ups], axis=1).reshape(-1)
-        for index, (place, sign) in enumerate(zip(places.tolist(), signs.tolist(), strict=True)):
-            of = 1 - to if exchange and index % 2 else to
-            gain = sign * 10.0 ** (-3.0 * place / room.seconds)
-            copies.append(_Copy(of, to, round(place * rate), np.float32(gain / count**0.5)))
-    return tuple(copies)
+        # of each four as many up as down of either side: the sum is nothing, so that the room does not boom
+        ups = random.choice((True, False), (count // 4, 2))
+        signs = np.stack([ups, ~ups], axis=1).reshape(-1)
+        copies = [
+            _Copy(1 - to if exchange and index % 2 else to, round(place * rate), sign)
+            for index, (place, sign) in enumerate(zip(places.tolist(), signs.tolist(), strict=True))
+        ]
+        fours = [tuple(copies[first : first + 4]) for first in range(0, count, 4)]
+        levels = 10.0 ** (-3.0 * places.reshape(-1, 4).mean(axis=1) / room.seconds) / count**0.5
+        gains = [*(levels[:0:-1] / levels[-2::-1]), levels[0]]
+        sides.append(_Echoes(tuple(reversed(fours)), tuple(map(np.float32, gains))))
+    return sides[0], sides[1]
 
 
-def _stage(sides: list[Side], copies: tuple[_Copy, ...]) -> list[Side]:
+def _longest(stage: tuple[_Echoes, _Echoes]) -> int:
+    """The longest delay of a stage, in frames."""
+    return max(copy.frames for side in stage for four in side.fours for copy in four)
+
+
+def _stage(sides: list[Side], stage: tuple[_Echoes, _Echoes]) -> list[Side]:
     """Both sides after one stage, shorter by its longest delay."""
-    longest = max(copy.frames for copy in copies)
+    longest = _longest(stage)
     frames = len(sides[0]) - longest
     out = [np.zeros(frames, dtype=np.float32) for _ in sides]
-    part = np.empty(frames, dtype=np.float32)
-    for copy in in_turns(copies):
-        begin = longest - copy.frames
-        np.multiply(sides[copy.of][begin : begin + frames], copy.gain, out=part)
-        out[copy.to] += part
+    for sum_, echoes in zip(out, stage, strict=True):
+        for four, gain in in_turns(zip(echoes.fours, echoes.gains, strict=True)):
+            for copy in four:
+                begin = longest - copy.frames
+                part = sides[copy.of][begin : begin + frames]
+                (np.add if copy.up else np.subtract)(sum_, part, out=sum_)
+            sum_ *= gain
     return out
 
 

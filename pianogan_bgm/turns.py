@@ -6,16 +6,19 @@ middle of a frame. numpy does let go during its longer operations, but for so sh
 thread has hardly woken up when the turn is gone again. So work that takes longer sleeps for a moment every
 third of a millisecond. Only on a thread that asked for it: elsewhere :func:`breathe` does nothing.
 
-Where the game computes in Python all the time, though, each pause costs those five milliseconds the other way
-round, and work of three would take fifty. So work that must be done by a certain time may hurry: from the
-moment it is behind, it holds on for longer between two pauses (:func:`hurried`), and for as long as it had to
-wait for its own turn the last time, which is the share that Python gives to any thread.
+Where the game computes in Python all the time, though, those five milliseconds are lost the other way round:
+at each pause and at each of numpy's longer operations, of which a second of sound takes a thousand. So work
+that must be done by a certain time may hurry (:func:`hurried`): from the moment it is behind it pauses less
+often, and Python's switch interval (``sys.setswitchinterval``) is a tenth of a millisecond, until the work is
+done. The game loses no more than the work takes, in pieces too short to notice.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from math import inf
 from time import perf_counter, sleep
@@ -25,8 +28,8 @@ HELD_SECONDS: Final = 0.0003
 """Longest stretch of work without a pause."""
 HURRIED_SECONDS: Final = 0.0015
 """The same for work that is behind: a frame of the game may come this much later for it."""
-FAIR_SECONDS: Final = 0.005
-"""Longest that it is held because the turn before had to be waited for."""
+SWITCH_SECONDS: Final = 0.0001
+"""Python's switch interval while any work is behind."""
 PAUSE_SECONDS: Final = 0.0001
 """Long enough for a waiting thread to wake up and take its turn."""
 
@@ -34,17 +37,52 @@ _T = TypeVar("_T")
 
 
 class _Own(threading.local):
-    """When this thread last let others have a turn, None where it need not; from when on it hurries.
-
-    ``waited``: seconds that its last pause took longer than asked for.
-    """
+    """When this thread last let others have a turn, None where it need not; from when on it hurries."""
 
     since: float | None = None
     late: float = inf
-    waited: float = 0.0
+    awaited: Callable[[], object] = bool
+    behind: bool = False
 
 
 _own: Final = _Own()
+
+
+class _Interval:
+    """Python's switch interval, short while any thread is behind; there is one for all of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._behind = 0
+        self._found = self._ours = 0.0
+
+    def shorten(self) -> None:
+        """One more is behind."""
+        with self._lock:
+            self._behind += 1
+            self._found = sys.getswitchinterval() if self._behind == 1 else self._found
+            if self._behind == 1 and self._found > SWITCH_SECONDS:
+                sys.setswitchinterval(SWITCH_SECONDS)
+                self._ours = sys.getswitchinterval()
+
+    def restore(self) -> None:
+        """One is done. With the last, the interval is what it was, unless someone else has set it."""
+        with self._lock:
+            self._behind -= 1
+            if not self._behind and sys.getswitchinterval() == self._ours < self._found:
+                sys.setswitchinterval(self._found + 5e-7)  # Python cuts it off to microseconds
+
+    def forked(self) -> None:
+        """In the child of a fork, where no thread is behind any more."""
+        self._lock = threading.Lock()
+        if self._behind:
+            self._behind = 1
+            self.restore()
+
+
+_interval: Final = _Interval()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_interval.forked)
 
 
 def be_polite() -> None:
@@ -58,22 +96,29 @@ def breathe() -> None:
     if since is None:
         return
     now = perf_counter()
-    hold = HELD_SECONDS if now < _own.late else max(HURRIED_SECONDS, min(_own.waited, FAIR_SECONDS))
-    if now - since > hold:
+    if now - since > (HURRIED_SECONDS if _own.behind else HELD_SECONDS):
+        if not _own.behind and (now >= _own.late or _own.awaited()):
+            _own.behind = True
+            _interval.shorten()
         sleep(PAUSE_SECONDS)
         _own.since = perf_counter()
-        _own.waited = _own.since - now - PAUSE_SECONDS
 
 
 @contextmanager
-def hurried(after: float) -> Iterator[None]:
-    """Work that should not take longer than ``after`` seconds: what is left of it then, hurries."""
-    before = _own.late
-    _own.late = perf_counter() + after
+def hurried(after: float, awaited: Callable[[], object] = bool) -> Iterator[None]:
+    """Work that should not take longer than ``after`` seconds: what is left of it then, hurries.
+
+    So does what is left of it once ``awaited`` is true: something else waits for it to be done.
+    """
+    before = _own.late, _own.awaited
+    _own.late, _own.awaited = perf_counter() + after, awaited
     try:
         yield
     finally:
-        _own.late = before
+        _own.late, _own.awaited = before
+        if _own.behind:
+            _own.behind = False
+            _interval.restore()
 
 
 def in_turns(items: Iterable[_T]) -> Iterator[_T]:

@@ -13,7 +13,8 @@ from pianogan_bgm import commands as c
 from pianogan_bgm.bus import to_format
 from pianogan_bgm.composer import Composer
 from pianogan_bgm.conductor import Conductor
-from pianogan_bgm.engine import LEAST_SECONDS, Band, Control, Engine, reactions
+from pianogan_bgm.engine import LEAST_SECONDS, READY_SECONDS, Band, Control, Engine, reactions
+from pianogan_bgm.mixdown import GRID
 from pianogan_bgm.pages import Cursor, Pages, Silent
 from pianogan_bgm.stingers import STINGERS
 from pianogan_bgm.tune import prepare
@@ -434,6 +435,46 @@ def test_getting_ready_for_what_cannot_be_played_harms_nothing():
     rig.run(1.0)
     assert rig.engine.stats.errors == []
     assert_equal_to_offline(rig)
+
+
+@pytest.fixture
+def renders(monkeypatch):
+    """Blocks rendered, each as the frame it begins at."""
+    seen, render = [], Conductor.render
+
+    def rendered(self, at, frames):
+        seen.append(at)
+        return render(self, at, frames)
+
+    monkeypatch.setattr(Conductor, "render", rendered)
+    return seen
+
+
+def test_a_second_of_what_will_be_played_is_got_ready(renders):
+    rig = Rig(FakeMixer(rate=44100))
+    rig.engine.requests.clear()
+    rig.engine._first = (make_piece(1), None)
+    rig.send(Control.WARM)
+    rig.engine.tick()
+    assert renders[0] == 0
+    ready = READY_SECONDS * rig.engine.sink.rate
+    assert ready - GRID <= renders[-1] < ready
+
+
+def test_getting_ready_does_not_keep_a_request_waiting(renders, monkeypatch):
+    rig = Rig(FakeMixer(rate=44100))
+    rig.engine.requests.clear()
+    rig.engine._first = (make_piece(1), None)
+    rig.send(Control.WARM)
+    counted = Conductor.render
+
+    def asked_meanwhile(self, at, frames):
+        rig.engine.requests.append(c.ClearQueue())
+        return counted(self, at, frames)
+
+    monkeypatch.setattr(Conductor, "render", asked_meanwhile)
+    rig.engine.tick()
+    assert renders == [0]
 
 
 def test_a_mixer_that_closes_never_looks_like_music_that_has_stopped():

@@ -1,3 +1,7 @@
+import os
+import sys
+import threading
+
 import pytest
 from music_fakes import make_piece
 
@@ -52,3 +56,121 @@ def test_preparing_a_piece_and_mixing_let_others_have_their_turn(pauses):
     mix(Synth(VOICES["chip_square"], 8000), tones, 0, 200)
     assert len(pauses) > 5
     assert tune.by_step == prepare(make_piece(1)).by_step
+
+
+@pytest.fixture
+def interval():
+    """A switch interval that is nobody's usual one, put back afterwards."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.004)
+    yield pytest.approx(0.004)
+    sys.setswitchinterval(before)
+
+
+def test_while_work_is_behind_threads_are_switched_often(interval, pauses):
+    turns.be_polite()
+    with turns.hurried(0.001):
+        turns.breathe()
+        assert sys.getswitchinterval() == interval
+        list(turns.in_turns(range(9)))
+        assert sys.getswitchinterval() == pytest.approx(turns.SWITCH_SECONDS, abs=2e-6)
+    assert sys.getswitchinterval() == interval
+
+
+def test_work_that_is_on_time_changes_no_switch_interval(interval, pauses):
+    turns.be_polite()
+    with turns.hurried(1.0):
+        list(turns.in_turns(range(9)))
+        assert sys.getswitchinterval() == interval
+
+
+def test_work_that_something_waits_for_hurries(interval, pauses):
+    turns.be_polite()
+    waiting = []
+    with turns.hurried(60.0, lambda: waiting):
+        list(turns.in_turns(range(9)))
+        assert sys.getswitchinterval() == interval
+        waiting.append("a request")
+        list(turns.in_turns(range(9)))
+        assert sys.getswitchinterval() == pytest.approx(turns.SWITCH_SECONDS, abs=2e-6)
+    assert sys.getswitchinterval() == interval
+    list(turns.in_turns(range(9)))
+    assert sys.getswitchinterval() == interval
+
+
+def _failing():
+    yield 1
+    raise OSError("gone")
+
+
+def test_the_interval_comes_back_after_an_error(interval, pauses):
+    turns.be_polite()
+    with pytest.raises(OSError, match="gone"), turns.hurried(0.0):
+        list(turns.in_turns(_failing()))
+    assert sys.getswitchinterval() == interval
+
+
+def test_the_interval_comes_back_when_the_last_of_two_threads_is_done(interval):
+    first, second = threading.Event(), threading.Event()
+    seen = []
+
+    def work(enter, leave):
+        turns.be_polite()
+        with turns.hurried(0.0):
+            while not turns._own.behind:
+                turns.breathe()
+            enter.set()
+            leave.wait(5.0)
+        seen.append(sys.getswitchinterval())
+
+    done = [threading.Event(), threading.Event()]
+    threads = [threading.Thread(target=work, args=pair) for pair in zip((first, second), done, strict=True)]
+    for thread, entered in zip(threads, (first, second), strict=True):
+        thread.start()
+        entered.wait(5.0)
+    for thread, leave in zip(threads, done, strict=True):
+        leave.set()
+        thread.join(5.0)
+    assert seen == [pytest.approx(turns.SWITCH_SECONDS, abs=2e-6), interval]
+
+
+def test_an_interval_that_the_game_set_meanwhile_stays(interval, pauses):
+    turns.be_polite()
+    with turns.hurried(0.0):
+        list(turns.in_turns(range(9)))
+        sys.setswitchinterval(0.003)
+    assert sys.getswitchinterval() == pytest.approx(0.003)
+
+
+def test_a_shorter_interval_of_the_game_s_stays(interval, pauses):
+    sys.setswitchinterval(0.00005)
+    short = sys.getswitchinterval()
+    turns.be_polite()
+    for _ in range(3):
+        with turns.hurried(0.0):
+            turns.breathe()
+            assert sys.getswitchinterval() == short
+        assert sys.getswitchinterval() == short
+
+
+@pytest.mark.parametrize("odd", [0.0041, 0.00333, 0.0049999])
+def test_an_odd_interval_does_not_shrink_by_being_put_back(interval, pauses, odd):
+    sys.setswitchinterval(odd)
+    found = sys.getswitchinterval()
+    turns.be_polite()
+    for _ in range(20):
+        with turns.hurried(0.0):
+            turns.breathe()
+    assert sys.getswitchinterval() == found
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_forked_while_work_is_behind_has_the_interval_back(interval, pauses):
+    turns.be_polite()
+    with turns.hurried(0.0):
+        list(turns.in_turns(range(9)))
+        child = os.fork()
+        if not child:
+            os._exit(0 if sys.getswitchinterval() == interval else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert sys.getswitchinterval() == pytest.approx(turns.SWITCH_SECONDS, abs=2e-6)

@@ -57,9 +57,12 @@ _FROM_FEATURES: Final = {
     "repetition": "bar recurrence",
     "leaps": "top-line leap",
 }
-# how well each pitch class fits the tonic's key: Krumhansl & Kessler 1982, probe-tone ratings
-_MAJOR: Final = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-_MINOR: Final = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+PROFILES: Final = (
+    (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
+    (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
+)
+"""How well each pitch class, from the tonic up, fits its major and its minor key: probe-tone ratings of
+Krumhansl & Kessler 1982."""
 
 
 def attributes(cells: Cells, *, loudness: bool) -> Floats:
@@ -88,7 +91,7 @@ def _mode(batch: Batch) -> Floats:
     counts = batch.pitch_classes - batch.pitch_classes.mean(axis=1, keepdims=True)
     counts = counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1e-12)
     best = []
-    for profile in (_MAJOR, _MINOR):
+    for profile in PROFILES:
         centred = np.array(profile) - np.mean(profile)
         keys = np.stack([np.roll(centred, tonic) for tonic in range(12)], axis=1)
         best.append((counts @ keys / np.linalg.norm(centred)).max(axis=1))
@@ -132,6 +135,11 @@ class Attributes:
         """
         rng = np.random.default_rng(int(cells.sum(dtype=np.int64)))
         return self._of(attributes(cells, loudness=self._loudness), rng)
+
+    def spread(self, name: str) -> tuple[float, float]:
+        """Mean and standard deviation of the attribute ``name``, in its own unit."""
+        column = self._sorted[:, ATTRIBUTES.index(name)]
+        return float(column.mean()), float(column.std())
 
     def summary(self) -> dict[str, Any]:
         """For JSON: what :meth:`from_summary` needs to give (nearly) the same scores."""

@@ -32,6 +32,9 @@ HIGH_FROM: Final = 72
 STRUCTURE_LAGS: Final = range(8, 49)
 """Beats between a passage and its return: two to twelve bars of four."""
 
+DISSONANT: Final = (1, 2, 6)
+"""Semitones between two pitch classes that are dissonant: semitone, whole tone and tritone."""
+
 _CHUNK: Final = 64
 _SCALE: Final = (0, 2, 4, 5, 7, 9, 11)
 
@@ -212,7 +215,7 @@ def dissonance(batch: Batch) -> Floats:
     chroma = batch.chroma
     pairs = [(chroma & np.roll(chroma, apart, axis=2)).sum(axis=(1, 2)) for apart in range(1, 7)]
     pairs[5] = pairs[5] / 2
-    return _ratio(pairs[0] + pairs[1] + pairs[5], np.sum(pairs, axis=0))
+    return _ratio(np.sum([pairs[apart - 1] for apart in DISSONANT], axis=0), np.sum(pairs, axis=0))
 
 
 def notes_per_bar_spread(batch: Batch) -> Floats:

@@ -9,13 +9,22 @@ from typing import Any, Final
 import keras
 import numpy as np
 
+from pianogan_bgm.roll import Cells
 from training.attributes import Attributes, Wanted
 from training.calibrate import Amounts, calibrated
 from training.composer import Composer
 from training.config import Config, load
+from training.modes import AskedMode
 from training.runs import load_variables, named
 from training.studio import LATENT, Decision, Decoder
-from training.studio_vae import ask_otherwise, compiled, composed_odds, decided, state_of
+from training.studio_vae import (
+    CHUNK,
+    ask_otherwise,
+    compiled,
+    composed_odds,
+    rolls_to_cells,
+    state_of,
+)
 
 CALIBRATION_LATENTS: Final = 512
 CALIBRATION_SEED: Final = 20260
@@ -26,30 +35,36 @@ REACH: Final = 4.0
 
 
 class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
-    """Composer, decoder and decision in one pass: ``(n, 14)`` to a roll ``(n, 106, 300, 1)`` float32."""
+    """Composer, decoder, decision and mode in one pass: ``(n, 14)`` to a roll ``(n, 106, 300, 1)`` float32.
 
-    def __init__(self, config: Config, wanted: Wanted, *, velocity: bool, **kwargs: Any) -> None:
+    ``mode``: mean and deviation of the attribute in real music.
+    """
+
+    def __init__(
+        self, config: Config, wanted: Wanted, mode: tuple[float, float], *, velocity: bool, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         dtype, v = self.dtype_policy, config.vae
         self.composer = Composer.of(config, wanted, dtype=dtype)
         self.decoder = Decoder(v.width, v.blocks, velocity=velocity, name="decoder", dtype=dtype)
         self.decision = Decision(dtype=dtype)
+        self.mode = AskedMode(wanted, *mode, dtype=dtype)
         # not through self: weights keep the names they have in a run
         self.decoder(self.composer(np.zeros((1, LATENT), np.float32)))
 
     def call(self, latent: Any) -> Any:
         """``(n, 14)`` float32, standard normal, to codec values."""
-        return self.after(self.composer(latent))
+        return self.after(self.composer(latent), latent)
 
     def before(self, latent: Any) -> Any:
         """What the loop over the beats begins with: its plan, then its states (:mod:`export.beats`)."""
         states = [self.composer.blank(latent, *shape) for shape in self.composer.carried()]
         return (*self.composer.plan(latent), *states)
 
-    def after(self, codes: Any) -> Any:
-        """Codes as the loop makes them, ``(n, 75, codes)``, to codec values."""
+    def after(self, codes: Any, latent: Any) -> Any:
+        """Codes as the loop makes them, ``(n, 75, codes)``, and what they are of, to codec values."""
         _, odds, velocities = self.decoder(codes)
-        return self.decision(odds, velocities)
+        return self.mode(self.decision(odds, velocities), latent)
 
 
 def load_generator(
@@ -71,7 +86,9 @@ def load_generator(
     with np.load(best, allow_pickle=False) as arrays:
         velocity = any(name.startswith("decoder/") and "velocities" in name for name in arrays)
     wanted = Wanted.from_table(state["wanted"])
-    model = StudioGenerator(config, wanted, velocity=velocity, name="generator", dtype=dtype)
+    attributes = Attributes.from_summary(state["attributes"])
+    mode = attributes.spread("mode")
+    model = StudioGenerator(config, wanted, mode, velocity=velocity, name="generator", dtype=dtype)
     first = best.with_name("vae-best.npz")
     for part in ("composer", "decoder"):
         variables = getattr(model, part).variables
@@ -86,12 +103,22 @@ def load_generator(
         (CALIBRATION_LATENTS, LATENT), np.float32
     )
     compose, amounts = compiled(model.composer), Amounts(**state["amounts"])
-    attributes = Attributes.from_summary(state["attributes"])
     model.composer.ask_plainly()
     for _ in range(TURNS):
-        pieces = decided(*composed_odds(compose, model.decoder, latents), amounts)
-        ask_otherwise(model.composer, latents, attributes.scores(pieces))
+        odds, velocities = composed_odds(compose, model.decoder, latents)
+        model.decision.thresholds = calibrated(odds, amounts)
+        ask_otherwise(model.composer, latents, attributes.scores(_pieces(model, odds, velocities, latents)))
         for measured in (model.composer.emphasis, model.composer.shift):
             measured.assign(np.asarray(measured).astype(np.float16))
     model.decision.thresholds = calibrated(composed_odds(compose, model.decoder, latents)[0], amounts)
     return model
+
+
+def _pieces(model: StudioGenerator, odds: Any, velocities: Any, latents: Any) -> Cells:
+    """Codec bytes ``(n, 106, 300)`` of log-odds that were composed of latents."""
+    pieces = []
+    for first in range(0, len(odds), CHUNK):
+        some = slice(first, first + CHUNK)
+        rolls = model.decision(odds[some], None if velocities is None else velocities[some])
+        pieces.append(rolls_to_cells(model.mode(rolls, latents[some])))
+    return np.concatenate(pieces)

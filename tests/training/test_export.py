@@ -167,7 +167,9 @@ def test_the_original_network_is_exported_in_single_precision_as_it_is() -> None
 def studio() -> StudioGenerator:
     sizes = {"width": 8, "codes": 6, "composer": 10, "hidden": 8}
     config = parse({"name": "x", "network": "studio", "data": "", "vae": sizes})
-    network = StudioGenerator(config, Wanted.plain(), velocity=True, name="generator", dtype="float64")
+    network = StudioGenerator(
+        config, Wanted.plain(), (0.05, 0.2), velocity=True, name="generator", dtype="float64"
+    )
     for i, variable in enumerate(network.variables):  # far from its beginnings, so that every part matters
         noise = 0.3 * np.random.default_rng(i).standard_normal(variable.shape)
         variable.assign((np.asarray(variable) + noise).astype(np.float16))
