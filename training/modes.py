@@ -46,29 +46,30 @@ class AskedMode(keras.layers.Layer):  # type: ignore[misc]  # keras is untyped
     """
 
     def __init__(self, wanted: Wanted, mean: float, deviation: float, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # rolls stay in single precision: half the work
         which = ATTRIBUTES.index("mode")
-        self.root, self.centre = wanted.root[:, which : which + 1], wanted.centre[which]
+        self.root, self.centre = wanted.root[:, which : which + 1], float(wanted.centre[which])
         self.mean, self.deviation = mean, deviation
 
     def call(self, rolls: Any, latents: Any) -> Any:
-        """``latents``: ``(n, 14)``. The rolls are codec values, float32."""
+        """``latents``: ``(n, 14)``. Rolls are codec values, float32."""
         dtype = self.compute_dtype
-        values, members = ops.cast(rolls[..., 0], dtype), ops.cast(_members(), dtype)
-        struck = ops.cast(values >= STRUCK_BYTE / 256.0, dtype)
-        counts = ops.sum(ops.matmul(members, struck), axis=-1)
-        sounding = ops.cast(values >= SOUNDING_BYTE / 256.0, dtype)
-        chroma = ops.cast(ops.matmul(members, sounding) > 0.5, dtype)
+        values = ops.cast(rolls[..., 0], "float32")
+        struck = ops.cast(values >= STRUCK_BYTE / 256.0, "float32")
+        counts = ops.matmul(ops.cast(ops.sum(struck, axis=-1), dtype), ops.cast(_members(), dtype))
+        # octave by octave, from A; of a last axis behind others a converter would make a pooling
+        octaves = ops.reshape(ops.pad(values, ((0, 0), (0, 2), (0, 0))), (-1, 9, 12 * ROLL.steps))
+        chroma = ops.reshape(ops.max(octaves, axis=1), (-1, 12, ROLL.steps))
+        chroma = ops.cast(chroma >= SOUNDING_BYTE / 256.0, dtype)
         together = ops.matmul(chroma, ops.transpose(chroma, (0, 2, 1)))
-        asked = ops.matmul(ops.cast(latents, dtype), ops.cast(self.root, dtype)) + float(self.centre)
+        asked = ops.matmul(ops.cast(latents, dtype), ops.cast(self.root, dtype)) + self.centre
         cost = self._costs(counts, together, asked)
         way = ops.cast(cost <= ops.min(cost, axis=1, keepdims=True), dtype)
-        up, down = (ops.matmul(way, ops.cast(table, dtype))[..., None] for table in _moves())
-        zero = ops.zeros_like(values[:, :1])
-        raised = ops.concatenate([zero, (up * values)[:, :-1]], axis=1)
-        lowered = ops.concatenate([(down * values)[:, 1:], zero], axis=1)
-        made = (1.0 - up - down) * values + raised + lowered
-        return ops.cast(made[..., None], "float32")
+        below, above = (ops.matmul(way, ops.cast(table, dtype))[..., None] > 0.5 for table in _sources())
+        silent = ops.zeros_like(values[:, :1])
+        from_below = ops.concatenate([silent, values[:, :-1]], axis=1)
+        from_above = ops.concatenate([values[:, 1:], silent], axis=1)
+        return ops.where(below, from_below, ops.where(above, from_above, values))[..., None]
 
     def _costs(self, counts: Any, together: Any, asked: Any) -> Any:
         """What speaks against each way, ``(n, 13)``: as it is, then about each of the twelve tonics."""
@@ -105,8 +106,8 @@ _WAYS: Final = np.stack([np.arange(12), *map(exchanged, range(12))])
 
 
 def _members() -> _Table:
-    """Pitch classes by the rows of a roll that are of them, ``(12, 106)``."""
-    return np.eye(12)[(ROLL.lowest + np.arange(ROLL.pitches)) % 12].T
+    """Rows of a roll by the pitch classes that they are of, ``(106, 12)``."""
+    return np.eye(12)[(ROLL.lowest + np.arange(ROLL.pitches)) % 12]
 
 
 def _exchanges() -> _Table:
@@ -122,18 +123,18 @@ def _keys() -> _Table:
 
 
 def _clashes() -> _Table:
-    """Pairs of pitch classes that are dissonant in each way, and all pairs, ``(144, 14)``."""
+    """Pairs of pitch classes, from A up, that are dissonant in each way, and all pairs, ``(144, 14)``."""
     apart = (np.arange(12)[:, None] - np.arange(12)) % 12
     harsh = np.isin(np.minimum(apart, 12 - apart), DISSONANT)
-    tables = [*(harsh[np.ix_(goes, goes)] for goes in _WAYS), apart > 0]
+    classes = (ROLL.lowest + np.arange(12)) % 12
+    tables = [*(harsh[np.ix_(goes[classes], goes[classes])] for goes in _WAYS), apart > 0]
     return np.stack([table.ravel() for table in tables], axis=1).astype(np.float64)
 
 
-def _moves() -> tuple[_Table, _Table]:
-    """Rows of a roll that go a semitone up in each way, and those that go down: ``(13, 106)`` of 0 and 1."""
+def _sources() -> tuple[_Table, _Table]:
+    """Rows that get what is a semitone below them in each way, and what is above: ``(13, 106)`` of 0 and 1."""
     rows = np.arange(ROLL.pitches)
     classes = (ROLL.lowest + rows) % 12
-    step = (_WAYS[:, classes] - classes + 6) % 12 - 6
-    on_the_piano = (rows < KEYS) & (rows + step >= 0) & (rows + step < KEYS)
-    step = np.where(on_the_piano, step, 0)
-    return (step > 0).astype(np.float64), (step < 0).astype(np.float64)
+    other = rows + (_WAYS[:, classes] - classes + 6) % 12 - 6  # with which a row is exchanged
+    other = np.where((rows < KEYS) & (other >= 0) & (other < KEYS), other, rows)
+    return (other < rows).astype(np.float64), (other > rows).astype(np.float64)
