@@ -132,7 +132,7 @@ def _clashes() -> _Table:
 
 
 def _sources() -> tuple[_Table, _Table]:
-    """Rows that get what is a semitone below them in each way, and what is above: ``(13, 106)`` of 0 and 1."""
+    """Rows that get what is a semitone below them in each way, or above: ``(13, 106)`` of 0 and 1, twice."""
     rows = np.arange(ROLL.pitches)
     classes = (ROLL.lowest + rows) % 12
     other = rows + (_WAYS[:, classes] - classes + 6) % 12 - 6  # with which a row is exchanged
