@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import onnx
 
@@ -23,18 +24,25 @@ from training.modes import AskedMode
 from training.runs import revision
 from training.studio_vae import TYPICAL, evaluation_cells, known_attributes
 
+ADDED: Final = ", with its mode by "
+
 
 def with_mode(path: Path, corpus: Corpus) -> Trained:
-    """The model at ``path`` with the layer. Raises :class:`ExportError` for data it was not trained on."""
+    """The model at ``path`` with the layer.
+
+    Raises :class:`ExportError` for data it was not trained on, and for a model that has the layer.
+    """
     found = find_model(path)
     card = found.card
+    if ADDED in card.revision:
+        raise ExportError(f"{path} has its mode already: revision {card.revision}")
     if card.data_sha256 != (sha := corpus.manifest["sha256"]):
         raise ExportError(f"{path} was trained on the data of sha256 {card.data_sha256}; this is {sha}")
     attributes = known_attributes(corpus, int(card.config["seed"]))
     wanted = Wanted.of(attributes.scores(evaluation_cells(corpus, "train", TYPICAL, 0, sounding=True)))
     layer = AskedMode(wanted, *attributes.spread("mode"), dtype="float64")
     network = Followed(onnx.load_from_string(found.weights()), layer)
-    said = f"{card.revision}, with its mode by {revision()}"
+    said = f"{card.revision}{ADDED}{revision()}"
     return Trained(network, card.convention, card.config, said, card.data_sha256, card.protocol, card.metrics)
 
 

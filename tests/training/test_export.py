@@ -17,8 +17,9 @@ pytest.importorskip("tensorflow", reason="needs the train extra")
 pytest.importorskip("tf2onnx", reason="needs the train extra")
 
 from keras import ops  # noqa: E402  # after the checks that it is there
+from small import save_corpus  # noqa: E402
 
-from export import export_onnx, graph  # noqa: E402
+from export import add_mode, export_onnx, graph  # noqa: E402
 from export.export_onnx import ExportError, Trained  # noqa: E402
 from pianogan_bgm.generator import Generator, open_session, run_session  # noqa: E402
 from pianogan_bgm.latents import latent_of  # noqa: E402
@@ -26,7 +27,9 @@ from pianogan_bgm.roll import decode  # noqa: E402
 from training import networks  # noqa: E402
 from training.attributes import Wanted  # noqa: E402
 from training.config import parse  # noqa: E402
+from training.corpus import Corpus  # noqa: E402
 from training.layers import Norm, TimeConv  # noqa: E402
+from training.modes import AskedMode  # noqa: E402
 from training.reference import Clip, build_generator  # noqa: E402
 from training.studio import Thresholds  # noqa: E402
 from training.studio_export import StudioGenerator  # noqa: E402
@@ -219,6 +222,63 @@ def test_a_network_that_rounds_too_coarsely_to_repeat_itself_elsewhere_is_refuse
     with pytest.raises(ExportError, match="must compute in double precision"):
         export_onnx.export(trained(tiny("float32")), "tiny", words, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small(tmp_path: Path, network: Tiny, words: dict[str, Any]) -> tuple[Path, Path]:
+    """An exported model, and the corpus that it was trained on."""
+    data = save_corpus(tmp_path / "data")
+    run = replace(trained(network), data_sha256=Corpus.load(data).manifest["sha256"], config={"seed": 1})
+    export_onnx.export(run, "tiny", words, tmp_path)
+    return tmp_path / "tiny.onnx", data
+
+
+def test_a_layer_after_an_exported_network_changes_nothing_before_it(exported: Any) -> None:
+    layer = AskedMode(Wanted.plain(), 0.05, 0.2, dtype="float64")
+    network = graph.Followed(exported, layer)
+    model = graph.to_onnx(network)
+    assert export_onnx.parity(network, model.SerializeToString(), LATENTS) == 0.0
+    before, after = (
+        run_session(open_session(one.SerializeToString(), "it"), LATENTS) for one in (exported, model)
+    )
+    np.testing.assert_array_equal(np.asarray(layer(before, LATENTS)), after)
+    assert (before != after).any()
+    assert graph.computes_in_double(model)
+    assert ports(model) == ports(exported)
+
+
+def test_an_exported_model_is_given_its_mode(small: tuple[Path, Path], tmp_path: Path) -> None:
+    path, data = small
+    words = tmp_path / "words.toml"
+    card = Generator(path).card
+    lines = [
+        f"{key} = {json.dumps(getattr(card, key))}" for key in sorted(export_onnx.WORDS - {"attribution"})
+    ]
+    words.write_text("\n".join([*lines, f"attribution = {json.dumps(list(card.attribution))}"]))
+    given = [str(path), str(data), "--name", "tiny", "--card", str(words), "--to", str(tmp_path / "new")]
+    assert add_mode.main(given) == 0
+    new, old = Generator(tmp_path / "new" / "tiny.onnx"), Generator(path)
+    assert new.card.revision.startswith("abc, with its mode by ")
+    assert (new.card.config, new.card.data_sha256) == (card.config, card.data_sha256)
+    assert any(new.compose(seed).notes != old.compose(seed).notes for seed in range(20))
+
+
+def test_a_mode_is_neither_added_twice_nor_learnt_from_other_data(
+    small: tuple[Path, Path], tmp_path: Path, words: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, data = small
+    other = save_corpus(tmp_path / "other", velocity=True)
+    manifest = json.loads((other / "manifest.json").read_text())
+    arrays = np.load(other / "corpus.npz")
+    np.savez(other / "corpus.npz", **{**arrays, "steps": arrays["steps"] + 1})
+    manifest["sha256"] = hashlib.sha256((other / "corpus.npz").read_bytes()).hexdigest()
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    given = ["--name", "tiny", "--card", str(export_onnx.CARDS / "open.toml"), "--to", str(tmp_path)]
+    assert add_mode.main([str(path), str(other), *given]) == 1
+    assert f"was trained on the data of sha256 {Generator(path).card.data_sha256}" in capsys.readouterr().err
+    assert add_mode.main([str(path), str(data), *given]) == 0
+    assert add_mode.main([str(path), str(data), *given]) == 1
+    assert "has its mode already" in capsys.readouterr().err
 
 
 def test_exporting_twice_gives_the_same_bytes(network: Tiny, exported: Any) -> None:
