@@ -79,6 +79,11 @@ class Atlas:
 
     __hash__ = None  # type: ignore[assignment]  # arrays may be written to
 
+    @property
+    def judged(self) -> bool:
+        """Whether quality is known."""
+        return len(self.quality) > 0
+
     def suiting(self, mood: str) -> list[int]:
         """Seeds that suit ``mood``; none from an empty atlas.
 
@@ -93,14 +98,14 @@ class Atlas:
 
     def better(self, mood: str | None = None) -> list[int]:
         """The better half of all seeds, or of those that suit ``mood``; none where quality is unknown."""
-        if not len(self.quality):
+        if not self.judged:
             return []
         seeds = self.ranked() if mood is None else self.suiting(mood)
         return seeds[: (len(seeds) + 1) // 2]
 
     def _better_first(self, rows: Places) -> list[int]:
         """Seeds of ``rows`` by quality; of equals, and where it is unknown, in their order."""
-        if len(self.quality):
+        if self.judged:
             rows = rows[np.argsort(-self.quality[rows], kind="stable")]
         return self.seeds[rows].tolist()  # type: ignore[no-any-return]  # of uint64, so ints
 
@@ -199,7 +204,7 @@ def _leaps(piece: Piece) -> float:
 
 def to_json(atlas: Atlas, model: str) -> str:
     """The file of an atlas: a head, then a row of seed, features and quality (null: unknown) each."""
-    judged = [float(f"{value:.6g}") for value in atlas.quality] if len(atlas.quality) else [None] * len(atlas)
+    judged = [float(f"{value:.6g}") for value in atlas.quality] if atlas.judged else [None] * len(atlas)
     rows = [
         [seed, *(round(value, 4) for value in features), quality]
         for seed, features, quality in zip(atlas.seeds.tolist(), atlas.features.tolist(), judged, strict=True)

@@ -142,15 +142,19 @@ def _longest(stage: tuple[_Echoes, _Echoes]) -> int:
 def _stage(sides: list[Side], stage: tuple[_Echoes, _Echoes]) -> list[Side]:
     """Both sides after one stage, shorter by its longest delay."""
     longest = _longest(stage)
+    return [_sum(sides, echoes, longest) for echoes in stage]
+
+
+def _sum(sides: list[Side], echoes: _Echoes, longest: int) -> Side:
+    """What one side gets of both, ``longest`` frames shorter."""
     frames = len(sides[0]) - longest
-    out = [np.zeros(frames, dtype=np.float32) for _ in sides]
-    for sum_, echoes in zip(out, stage, strict=True):
-        for four, gain in in_turns(zip(echoes.fours, echoes.gains, strict=True)):
-            for copy in four:
-                begin = longest - copy.frames
-                part = sides[copy.of][begin : begin + frames]
-                (np.add if copy.up else np.subtract)(sum_, part, out=sum_)
-            sum_ *= gain
+    out = np.zeros(frames, dtype=np.float32)
+    for four, gain in in_turns(zip(echoes.fours, echoes.gains, strict=True)):
+        for copy in four:
+            begin = longest - copy.frames
+            add = np.add if copy.up else np.subtract
+            add(out, sides[copy.of][begin : begin + frames], out=out)
+        np.multiply(out, gain, out=out)
     return out
 
 

@@ -40,10 +40,7 @@ class ModelFiles:
 
     def weights(self) -> bytes:
         """The file's bytes, at most 64 MiB. Raises :class:`ModelDamaged` unless the card describes them."""
-        try:
-            weights = _bounded(self.file, MAX_WEIGHTS_BYTES)
-        except OSError as error:
-            raise ModelDamaged(f"{self.where}: cannot be read: {error.strerror}") from error
+        weights = _bounded(self.file, MAX_WEIGHTS_BYTES)
         self.card.check_weights(weights, self.where)
         return weights
 
@@ -101,9 +98,15 @@ def _read(card_file: Traversable, weights_file: Traversable) -> ModelFiles:
 
 
 def _bounded(file: Traversable, most: int) -> bytes:
-    """At most one byte more than ``most``, so that a wrong file cannot fill the memory."""
-    with file.open("rb") as stream:
-        return stream.read(most + 1)
+    """At most one byte more than ``most``, so that a wrong file cannot fill the memory.
+
+    Raises :class:`ModelDamaged` where it cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            return stream.read(most + 1)
+    except OSError as error:
+        raise ModelDamaged(f"{file}: cannot be read: {error.strerror}") from error
 
 
 def _advice(name: str) -> str:

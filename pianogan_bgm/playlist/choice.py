@@ -111,7 +111,7 @@ def _candidates(first: int | None, mood: str | None, atlas: Atlas | None) -> Ite
 
 def _anything(first: int | None, atlas: Atlas | None) -> Iterator[int]:
     """Seeds in their order from ``first`` on; for None those of the atlas that are judged, best first."""
-    if first is not None or atlas is None or not len(atlas.quality):
+    if first is not None or atlas is None or not atlas.judged:
         return iter(range(check_seed(first or 0), SEED_LIMIT))
     best = atlas.ranked()
     known = frozenset(best)
