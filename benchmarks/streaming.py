@@ -533,11 +533,16 @@ def react_child(mode: str, turns: int) -> dict[str, Any]:
     stats = music.stats
     music.close()
     placed = {command.value: frame for frame, command in engine.journal[known:]}
-    waits, at = [], 0
+    waits, at = [], None
     for cursor, value in reversed(asked):  # a value that another overtook is heard, if at all, as that one
         at = placed.get(value, at)
-        waits.append((at - cursor + BUFFER) / RATE * 1e3)
-    return {"ms": np.percentile(waits, [50, 99, 100]).tolist(), **counted(stats)}
+        if at is not None:
+            waits.append((at - cursor + BUFFER) / RATE * 1e3)
+    return {
+        "ms": np.percentile(waits or [np.nan], [50, 99, 100]).tolist(),
+        "unheard": len(asked) - len(waits),
+        **counted(stats),
+    }
 
 
 def placing_child(count: int) -> dict[str, list[float]]:
@@ -591,7 +596,7 @@ def react(seconds: float) -> None:
         got = child("react_child", mode, max(10, round(seconds)))
         median, p99, worst = got["ms"]
         print(f"  game {mode:6}  median {median:.0f} ms, p99 {p99:.0f} ms, worst {worst:.0f} ms")
-        told = ("retries", "underruns", "late")
+        told = ("unheard", "retries", "underruns", "late")
         print(f"  game {mode:6}  {', '.join(f'{name} {got[name]}' for name in told)}")
 
 

@@ -421,8 +421,12 @@ class Music(ABC):
 
     @intensity.setter
     def intensity(self, value: float) -> None:
-        intensity = within("intensity", value, 0.0, 1.0)
-        if self._set("intensity", intensity):
+        # as _set does it, written out: this is what a game sets every frame, and each call is dear there
+        intensity, asked, before = within("intensity", value, 0.0, 1.0), self._asked, self._before
+        if intensity != asked.intensity or (before is not None and intensity != before.intensity):
+            asked.intensity = intensity
+            if before is not None:
+                before.intensity = intensity
             self._send((c.SetIntensity, intensity))
 
     @property
