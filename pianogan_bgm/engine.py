@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from math import inf
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -297,7 +298,8 @@ class Engine:
 
     def _resolve(self, request: Request) -> list[c.Command]:
         try:
-            return commands_of(request, self._desk)
+            with hurried(self._slack()):
+                return commands_of(request, self._desk)
         except Exception as error:  # whatever went wrong with one request, the music goes on
             self.stats.failed(f"{type(error).__name__}: {error}")
             return []
@@ -434,18 +436,25 @@ class Engine:
             self.conductor.advance(cursor + rate)
             self._frontier = cursor
         elif self._frontier < min(cursor + round(self._ahead() * rate), self.sink.end):
-            with hurried((self._frontier - cursor) / rate - LOW_SECONDS, self._asked):
+            with hurried(self._slack(), self._asked):
                 self._slice()
         if self._asked():  # those go first
             return
         # time for other things, where enough is ready; between commands that come in a row there is less
         enough = cursor + round(min(1.0, 0.75 * self._ahead()) * rate)
         if not self.sink.audible or self._frontier > enough:
-            self._compose()
+            with hurried(self._slack()):
+                self._compose()
         if cursor > self._forgot + rate:
             self._forgot = cursor
             self.conductor.forget(max(0, min(cursor, self._told) - round(KEPT_SECONDS * rate)))
             self.conductor.release(cursor)
+
+    def _slack(self) -> float:
+        """Seconds until little is left ahead of the cursor."""
+        if not (self.sink.playing and self.sink.audible):
+            return inf
+        return (self._frontier - self.sink.cursor(self._clock())) / self.sink.rate - LOW_SECONDS
 
     def _asked(self) -> bool:
         """Whether a request waits, and may be served."""

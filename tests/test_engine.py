@@ -1,8 +1,10 @@
 """The player's work with a mixer and a clock turned by hand: every sample, without waiting."""
 
 import contextlib
+import math
 import random
 from itertools import islice
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -10,10 +12,20 @@ from fake_mixer import FakeMixer
 from music_fakes import Clock, FakeGenerator, make_piece
 
 from pianogan_bgm import commands as c
+from pianogan_bgm import turns
 from pianogan_bgm.bus import to_format
 from pianogan_bgm.composer import Composer
 from pianogan_bgm.conductor import Conductor
-from pianogan_bgm.engine import LEAST_SECONDS, READY_SECONDS, Band, Control, Engine, reactions
+from pianogan_bgm.engine import (
+    AHEAD_SECONDS,
+    LEAST_SECONDS,
+    LOW_SECONDS,
+    READY_SECONDS,
+    Band,
+    Control,
+    Engine,
+    reactions,
+)
 from pianogan_bgm.mixdown import GRID
 from pianogan_bgm.pages import Cursor, Pages, Silent
 from pianogan_bgm.stingers import STINGERS
@@ -435,6 +447,28 @@ def test_getting_ready_for_what_cannot_be_played_harms_nothing():
     rig.run(1.0)
     assert rig.engine.stats.errors == []
     assert_equal_to_offline(rig)
+
+
+def test_composing_hurries_before_the_sound_runs_out():
+    """Of the next piece, and of one that the game goes over to; not of the first, when nothing sounds yet."""
+    rig, due = Rig(), []
+    composer = rig.engine._composer
+    following = composer.following
+
+    def composing(mood=None):
+        due.append(turns._own.late - perf_counter())
+        return following(mood)
+
+    composer.following = composing
+    rig.send(lambda desk: [c.Play(desk.composer.following(None), endless=True)])
+    rig.run(4.0)
+    rig.send(lambda desk: [c.Transition(desk.composer.following(None), "bar")])
+    rig.run(0.5)
+    first, following_piece, gone_over_to = due[:3]
+    assert first == math.inf
+    for seconds in (following_piece, gone_over_to):
+        assert -LOW_SECONDS < seconds < AHEAD_SECONDS - LOW_SECONDS
+    assert turns._own.late == math.inf
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ Three questions, each answered by many pieces of the model:
   <pianogan_bgm.composer.morph>` moves. *Equal strikes*: share of the struck (key, step) of two pieces that
   both have (Jaccard 1901). *Feature correlation*: Pearson's, between the features of both pieces, each in
   standard deviations from the mean of all pieces.
-- *What does each number do?* Spearman's rank correlation between it and features, over seeds.
+- *What does each number do?* Spearman's rank correlation over seeds, between it and the attribute it asks for
+  (:data:`training.attributes.ATTRIBUTES`), and between it and features.
 - *Is all of it usable?* Near silence and near doubles among many seeds. Distance between pieces is the
   playlists' (:mod:`pianogan_bgm.playlist.choice`): the same strikes but for the key are no distance. With
   ``--data`` the same is asked of real music.
@@ -36,6 +37,7 @@ from pianogan_bgm.notes import Note
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.playlist.choice import LEAST_DISTANCE, Print, print_of
 from pianogan_bgm.roll import ROLL, Cells, decode_cells
+from training.attributes import ATTRIBUTES, attributes
 from training.corpus import Corpus
 from training.entrants import cells_of
 from training.evaluate import split_windows
@@ -89,19 +91,24 @@ def smoothness(generator: Generator, pairs: int = PAIRS, seed: int = 0) -> list[
     return found
 
 
-def directions(generator: Generator, seeds: int = SEEDS) -> dict[str, list[float]]:
-    """Spearman's correlation of each of the 14 numbers with the mode and each of :data:`SHOWN`, by feature.
+def directions(generator: Generator, seeds: int = SEEDS) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Spearman's correlations of the 14 numbers: each with what it asks for, and all with features.
 
-    The mode is 1 in major and −1 in minor. 0 where a feature never varies.
+    The former by attribute; the latter by feature, the mode and each of :data:`SHOWN`. The mode is 1 in major
+    and −1 in minor there. 0 where something never varies.
     """
     from scipy.stats import rankdata
 
     latents = _latents(range(seeds))
     cells, table = _described(generator, latents, "directions")
+    asked = rankdata(latents, axis=0).T
+    got = rankdata(attributes(cells, loudness=generator.card.has_velocity), axis=0).T
+    followed = dict(zip(ATTRIBUTES, _correlations(asked, got).tolist(), strict=True))
     mode = [1.0 if estimate_key(decode_cells(roll)).mode == "major" else -1.0 for roll in cells]
     columns = {"mode": np.array(mode), **{name: table[:, _COLUMN[name]] for name in SHOWN}}
-    ranks = rankdata(latents, axis=0)
-    return {name: _correlations(ranks.T, rankdata(one)[None]).tolist() for name, one in columns.items()}
+    return followed, {
+        name: _correlations(asked, rankdata(one)[None]).tolist() for name, one in columns.items()
+    }
 
 
 def regions(generator: Generator, seeds: int = MANY) -> dict[str, Any]:
@@ -226,7 +233,7 @@ def text(report: Mapping[str, Any]) -> str:
         f"Spearman's correlations over {report['seeds']} seeds; by chance within ±{chance:.2f} 99 times of"
         " 100"
     )
-    tables = [_near(report["smoothness"]), _effects(report["directions"]), note]
+    tables = [_near(report["smoothness"]), _asked(report["followed"]), _effects(report["directions"]), note]
     tables.append(_usable(report["regions"], "seeds"))
     if report["real"]:
         tables.append(_usable(report["real"], "windows of real music"))
@@ -238,6 +245,12 @@ def _near(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows:
         name = "independent" if row["distance"] is None else f"{row['distance']:g}"
         lines.append([name, f"{row['equal_strikes']:.3f}", f"{row['feature_correlation']:+.3f}"])
+    return aligned(lines)
+
+
+def _asked(followed: Mapping[str, float]) -> str:
+    lines = [["number", "asks for", "correlation"]]
+    lines += [[str(number), name, f"{value:+.2f}"] for number, (name, value) in enumerate(followed.items())]
     return aligned(lines)
 
 
@@ -287,12 +300,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         generator = Generator(given.model)
+        followed, effects = directions(generator, given.seeds)
         report = {
             "model": {"name": generator.card.name, "sha256": generator.card.weights_sha256},
             "pairs": given.pairs,
             "seeds": given.seeds,
             "smoothness": smoothness(generator, given.pairs),
-            "directions": directions(generator, given.seeds),
+            "followed": followed,
+            "directions": effects,
             "regions": regions(generator, given.many),
             "real": real_regions(Corpus.load(given.data), given.many) if given.data else None,
         }

@@ -16,6 +16,7 @@ from pianogan_bgm.piece import Piece
 from pianogan_bgm.playlist.choice import print_of
 from pianogan_bgm.roll import encode
 from training import latents
+from training.attributes import ATTRIBUTES
 from training.latents import SHOWN, directions, main, regions, smoothness, text
 
 
@@ -63,7 +64,11 @@ def test_nearer_latents_give_pieces_that_are_more_alike() -> None:
 
 
 def test_what_each_direction_does_is_found() -> None:
-    effects = directions(known(), seeds=80)
+    followed, effects = directions(known(), seeds=80)
+    assert list(followed) == list(ATTRIBUTES)
+    assert followed["density"] == effects["notes"][0] > 0.4
+    assert followed["register"] == effects["mean pitch"][1] > 0.4
+    assert abs(followed["leaps"]) < 0.3
     assert list(effects) == ["mode", *SHOWN]
     assert all(len(values) == LATENT_SIZE for values in effects.values())
     for feature, number in (("notes", 0), ("mean pitch", 1), ("mode", 2)):
