@@ -42,7 +42,7 @@ LEAST_SECONDS: Final = 0.5
 PUT_SECONDS: Final = 0.02
 """Left of the time before the cursor comes too near, this is for putting in place what is rendered."""
 HURRY_SECONDS: Final = 0.015
-"""A command's sound that takes longer than this hurries; see :mod:`pianogan_bgm.turns`."""
+"""A command's sound that takes longer hurries (:mod:`pianogan_bgm.turns`); so does what keeps it waiting."""
 LOW_SECONDS: Final = 0.5
 """From when so little is ahead of the cursor, rendering hurries, too."""
 ROW_SECONDS: Final = 0.6
@@ -436,7 +436,8 @@ class Engine:
             self.conductor.advance(cursor + rate)
             self._frontier = cursor
         elif self._frontier < min(cursor + round(self._ahead() * rate), self.sink.end):
-            with hurried(self._slack(), self._asked):
+            patience = self._clock() + HURRY_SECONDS
+            with hurried(self._slack(), lambda: self._clock() > patience and self._asked()):
                 self._slice()
         if self._asked():  # those go first
             return

@@ -18,6 +18,7 @@ from pianogan_bgm.composer import Composer
 from pianogan_bgm.conductor import Conductor
 from pianogan_bgm.engine import (
     AHEAD_SECONDS,
+    HURRY_SECONDS,
     LEAST_SECONDS,
     LOW_SECONDS,
     READY_SECONDS,
@@ -469,6 +470,29 @@ def test_composing_hurries_before_the_sound_runs_out():
     for seconds in (following_piece, gone_over_to):
         assert -LOW_SECONDS < seconds < AHEAD_SECONDS - LOW_SECONDS
     assert turns._own.late == math.inf
+
+
+def test_rendering_ahead_hurries_once_it_keeps_a_request_waiting():
+    rig, waits = Rig(), []
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(1.0)
+    rig.stall(1.5)
+    render = rig.engine._slice
+
+    def slow():
+        awaited = turns._own.awaited
+        waits.append(bool(awaited()))
+        rig.send(c.SetIntensity(0.7))
+        waits.append(bool(awaited()))
+        rig.clock.now += HURRY_SECONDS + 0.001
+        waits.append(bool(awaited()))
+        rig.engine.requests.clear()
+        waits.append(bool(awaited()))
+        render()
+
+    rig.engine._slice = slow
+    rig.engine.tick()
+    assert waits == [False, False, True, False]
 
 
 @pytest.fixture
