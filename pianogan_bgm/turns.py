@@ -7,7 +7,7 @@ thread has hardly woken up when the turn is gone again. So work that takes longe
 third of a millisecond. Only on a thread that asked for it: elsewhere :func:`breathe` does nothing.
 
 Where the game computes in Python all the time, though, those five milliseconds are lost the other way round:
-at each pause and at each of numpy's longer operations, of which a second of sound takes a thousand. So work
+at each pause and at each of numpy's longer operations, well over a thousand for a second of sound. So work
 that must be done by a certain time may hurry (:func:`hurried`): from the moment it is behind it pauses less
 often, and Python's switch interval (``sys.setswitchinterval``) is a tenth of a millisecond, until the work is
 done. The game loses no more than the work takes, in pieces too short to notice.
