@@ -22,7 +22,7 @@ from training.attributes import Wanted
 from training.corpus import Corpus
 from training.modes import AskedMode
 from training.runs import revision
-from training.studio_vae import TYPICAL, evaluation_cells, known_attributes
+from training.studio_vae import known_attributes, typical_cells
 
 ADDED: Final = ", with its mode by "
 
@@ -39,7 +39,7 @@ def with_mode(path: Path, corpus: Corpus) -> Trained:
     if card.data_sha256 != (sha := corpus.manifest["sha256"]):
         raise ExportError(f"{path} was trained on the data of sha256 {card.data_sha256}; this is {sha}")
     attributes = known_attributes(corpus, int(card.config["seed"]))
-    wanted = Wanted.of(attributes.scores(evaluation_cells(corpus, "train", TYPICAL, 0, sounding=True)))
+    wanted = Wanted.of(attributes.scores(typical_cells(corpus)))
     layer = AskedMode(wanted, *attributes.spread("mode"), dtype="float64")
     network = Followed(onnx.load_from_string(found.weights()), layer)
     said = f"{card.revision}{ADDED}{revision()}"

@@ -7,8 +7,7 @@ and widened when the file is loaded: a quarter of the size for the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -26,17 +25,16 @@ SMALLEST_HALVED: Final = 256
 """Constants with fewer numbers stay as they are: a conversion costs more than it saves."""
 
 
-@dataclass(frozen=True, slots=True)
 class Followed:
     """An exported network with one more layer: of its rolls and its latents ``layer`` makes other rolls."""
 
-    model: onnx.ModelProto
-    layer: Callable[[Any, Any], Any]
+    def __init__(self, model: onnx.ModelProto, layer: Callable[[Any, Any], Any]) -> None:
+        self.model, self.layer = model, layer
+        self._session = open_session(model.SerializeToString(), "the network before the layer")
 
     def __call__(self, latents: npt.NDArray[np.float32]) -> Any:
         """Latents float32 ``(n, 14)`` to rolls float32 ``(n, 106, 300, 1)``."""
-        session = open_session(self.model.SerializeToString(), "the network before the layer")
-        return self.layer(run_session(session, latents), latents)
+        return self.layer(run_session(self._session, latents), latents)
 
 
 def to_onnx(network: Callable[[Any], Any]) -> onnx.ModelProto:
@@ -87,15 +85,7 @@ def _around_the_loop(network: Any, latents: Any) -> onnx.ModelProto:
         _rename(first.graph, port.name, name)
     for port, name in zip(last.graph.input, (beats.CODES, first.graph.input[0].name), strict=True):
         _rename(last.graph, port.name, name)
-    nodes, constants = beats.loop(network.composer)
-    graph = helper.make_graph(
-        [*first.graph.node, *nodes, *last.graph.node],
-        "generator",
-        first.graph.input,
-        last.graph.output,
-        [*first.graph.initializer, *constants, *last.graph.initializer],
-    )
-    return helper.make_model(graph, opset_imports=first.opset_import, ir_version=first.ir_version)
+    return _joined(first, last, *beats.loop(network.composer))
 
 
 def _followed(network: Followed, latents: Any) -> onnx.ModelProto:
@@ -108,12 +98,22 @@ def _followed(network: Followed, latents: Any) -> onnx.ModelProto:
     _rename(first.graph, OUTPUT, "before")
     for port, name in zip(last.graph.input, ("before", INPUT), strict=True):
         _rename(last.graph, port.name, name)
+    return _joined(first, last)
+
+
+def _joined(
+    first: onnx.ModelProto,
+    last: onnx.ModelProto,
+    nodes: Iterable[onnx.NodeProto] = (),
+    constants: Iterable[onnx.TensorProto] = (),
+) -> onnx.ModelProto:
+    """One model of two, whose ports are called alike where they meet, with ``nodes`` between them."""
     graph = helper.make_graph(
-        [*first.graph.node, *last.graph.node],
+        [*first.graph.node, *nodes, *last.graph.node],
         "generator",
         first.graph.input,
         last.graph.output,
-        [*first.graph.initializer, *last.graph.initializer],
+        [*first.graph.initializer, *constants, *last.graph.initializer],
     )
     return helper.make_model(graph, opset_imports=first.opset_import, ir_version=first.ir_version)
 

@@ -423,8 +423,9 @@ class Engine:
         trial = Conductor(self.sink.rate, self._band)
         trial.send(c.Play(tune), 0)
         for at in range(0, round(READY_SECONDS * self.sink.rate), GRID):
-            if self.sink.audible and not self.requests:
-                trial.render(at, GRID)
+            if not self.sink.audible or self.requests:
+                break
+            trial.render(at, GRID)
 
     # --- sound --------------------------------------------------------------------------------------
 

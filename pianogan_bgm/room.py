@@ -69,19 +69,27 @@ class _Echoes:
     gains: tuple[np.float32, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What both sides get, and the longest delay in it, in frames."""
+
+    sides: tuple[_Echoes, _Echoes]
+    longest: int
+
+
 class Reverb:
     """A :class:`Room` at one sample rate. Immutable; may be shared between threads."""
 
     def __init__(self, room: Room, rate: int) -> None:
         random = np.random.Generator(np.random.Philox(key=room.seed))
         self._stages = [
-            _echoes(room, rate, length, count, random, exchange=index != 1)
+            _stage(room, rate, length, count, random, exchange=index != 1)
             for index, (length, count) in enumerate(room.stages)
         ]
         self._gap = max(1, round(rate / SMOOTHING_RATE))
         self._wait = round(room.first * rate)
         self._level = np.float32(1.0)
-        self.tail = sum(map(_longest, self._stages)) + 2 * SMOOTHINGS * self._gap + self._wait
+        self.tail = sum(stage.longest for stage in self._stages) + 2 * SMOOTHINGS * self._gap + self._wait
         self._level = np.float32(10.0 ** (room.level / 20.0) / self._energy() ** 0.5)
 
     def wet(self, sound: Block) -> Block:
@@ -94,7 +102,7 @@ class Reverb:
     def _echoes(self, sound: Block) -> Block:
         sides = [np.ascontiguousarray(sound[: len(sound) - self._wait, side]) for side in (0, 1)]
         for stage in self._stages:
-            sides = _stage(sides, stage)
+            sides = [_sum(sides, echoes, stage.longest) for echoes in stage.sides]
         out = np.empty((len(sound) - self.tail, 2), dtype=np.float32)
         for _ in range(SMOOTHINGS):
             sides = [_smoothed(values, self._gap) for values in sides]
@@ -113,11 +121,11 @@ class Reverb:
         return total / 2.0
 
 
-def _echoes(
+def _stage(
     room: Room, rate: int, length: float, count: int, random: np.random.Generator, *, exchange: bool
-) -> tuple[_Echoes, _Echoes]:
+) -> _Stage:
     """One stage's copies for both sides; with ``exchange`` every other one comes from across."""
-    sides = []
+    sides, longest = [], 0
     for to in (0, 1):
         places = (np.arange(count) + random.uniform(0.0, 1.0, count)) * (length / count)
         # of each four as many up as down of either side: the sum is nothing, so that the room does not boom
@@ -131,18 +139,8 @@ def _echoes(
         levels = 10.0 ** (-3.0 * places.reshape(-1, 4).mean(axis=1) / room.seconds) / count**0.5
         gains = [*(levels[:0:-1] / levels[-2::-1]), levels[0]]
         sides.append(_Echoes(tuple(reversed(fours)), tuple(map(np.float32, gains))))
-    return sides[0], sides[1]
-
-
-def _longest(stage: tuple[_Echoes, _Echoes]) -> int:
-    """The longest delay of a stage, in frames."""
-    return max(copy.frames for side in stage for four in side.fours for copy in four)
-
-
-def _stage(sides: list[Side], stage: tuple[_Echoes, _Echoes]) -> list[Side]:
-    """Both sides after one stage, shorter by its longest delay."""
-    longest = _longest(stage)
-    return [_sum(sides, echoes, longest) for echoes in stage]
+        longest = max(longest, copies[-1].frames)
+    return _Stage((sides[0], sides[1]), longest)
 
 
 def _sum(sides: list[Side], echoes: _Echoes, longest: int) -> Side:

@@ -37,11 +37,14 @@ _T = TypeVar("_T")
 
 
 class _Own(threading.local):
-    """When this thread last let others have a turn, None where it need not; from when on it hurries."""
+    """When this thread last let others have a turn, None where it need not; from when on it hurries.
+
+    ``awaited``: whether something waits for its work. ``behind``: whether it hurries.
+    """
 
     since: float | None = None
     late: float = inf
-    awaited: Callable[[], object] = bool
+    awaited: Callable[[], object] = bool  # without an argument: no
     behind: bool = False
 
 
@@ -60,8 +63,10 @@ class _Interval:
         """One more is behind."""
         with self._lock:
             self._behind += 1
-            self._found = sys.getswitchinterval() if self._behind == 1 else self._found
-            if self._behind == 1 and self._found > SWITCH_SECONDS:
+            if self._behind > 1:
+                return
+            self._found = sys.getswitchinterval()
+            if self._found > SWITCH_SECONDS:
                 sys.setswitchinterval(SWITCH_SECONDS)
                 self._ours = sys.getswitchinterval()
 

@@ -8,7 +8,7 @@ asks for is spread as the scores of windows that nobody transposed (:class:`Want
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -90,12 +90,21 @@ def _mode(batch: Batch) -> Floats:
     """Best correlation with a major key less the best with a minor one."""
     counts = batch.pitch_classes - batch.pitch_classes.mean(axis=1, keepdims=True)
     counts = counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1e-12)
-    best = []
+    major, minor = ((counts @ keys / length).max(axis=1) for keys, length in key_profiles())
+    return np.asarray(major - minor)
+
+
+def key_profiles() -> Iterator[tuple[Floats, float]]:
+    """How pitch classes fit the twelve major keys, then the twelve minor ones, and the length of each column.
+
+    Float64 ``(12, 12)``, by pitch class and tonic; each column has the mean 0.
+    """
     for profile in PROFILES:
         centred = np.array(profile) - np.mean(profile)
-        keys = np.stack([np.roll(centred, tonic) for tonic in range(12)], axis=1)
-        best.append((counts @ keys / np.linalg.norm(centred)).max(axis=1))
-    return np.asarray(best[0] - best[1])
+        yield (
+            np.stack([np.roll(centred, tonic) for tonic in range(12)], axis=1),
+            float(np.linalg.norm(centred)),
+        )
 
 
 def _alike(batch: Batch, beats: int) -> Floats:

@@ -66,14 +66,12 @@ def measured(real: Floats, sets: Sequence[Cells], trees: int = TREES) -> dict[st
 def composed(model: StudioGenerator, count: int, sets: int) -> Iterator[Cells]:
     """Pieces of fixed latents, uint8 ``(count, 106, 300)`` a set."""
     from training.studio import LATENT
-    from training.studio_vae import CHUNK, compiled, rolls_to_cells
+    from training.studio_vae import cells_in_chunks, compiled
 
     compose = compiled(model)
     for which in range(sets):
         latents = np.random.default_rng([2027, which]).standard_normal((count, LATENT), np.float32)
-        yield np.concatenate(
-            [rolls_to_cells(compose(latents[first : first + CHUNK])) for first in range(0, count, CHUNK)]
-        )
+        yield cells_in_chunks(compose, latents)
 
 
 def table(rows: dict[str, dict[str, float]]) -> str:

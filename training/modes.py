@@ -21,7 +21,7 @@ import numpy.typing as npt
 from keras import ops
 
 from pianogan_bgm.roll import ROLL, SOUNDING_BYTE, STRUCK_BYTE
-from training.attributes import ATTRIBUTES, PROFILES, Wanted
+from training.attributes import ATTRIBUTES, Wanted, key_profiles
 from training.features import DISSONANT
 from training.studio import KEYS
 
@@ -103,11 +103,13 @@ def exchanged(tonic: int) -> npt.NDArray[np.int64]:
 
 _WAYS: Final = np.stack([np.arange(12), *map(exchanged, range(12))])
 """Where pitch classes go in each way, ``(13, 12)``: as they are, then about each tonic."""
+_CLASSES: Final = (ROLL.lowest + np.arange(ROLL.pitches)) % 12
+"""Of which pitch class each row of a roll is."""
 
 
 def _members() -> _Table:
     """Rows of a roll by the pitch classes that they are of, ``(106, 12)``."""
-    return np.eye(12)[(ROLL.lowest + np.arange(ROLL.pitches)) % 12]
+    return np.eye(12)[_CLASSES]
 
 
 def _exchanges() -> _Table:
@@ -117,24 +119,21 @@ def _exchanges() -> _Table:
 
 def _keys() -> _Table:
     """How pitch classes fit the 24 keys, major ones first: ``(12, 24)``, centred, of length 1."""
-    centred = np.array(PROFILES) - np.mean(PROFILES, axis=1, keepdims=True)
-    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
-    return np.stack([np.roll(profile, tonic) for profile in centred for tonic in range(12)], axis=1)
+    return np.concatenate([keys / length for keys, length in key_profiles()], axis=1)
 
 
 def _clashes() -> _Table:
     """Pairs of pitch classes, from A up, that are dissonant in each way, and all pairs, ``(144, 14)``."""
     apart = (np.arange(12)[:, None] - np.arange(12)) % 12
     harsh = np.isin(np.minimum(apart, 12 - apart), DISSONANT)
-    classes = (ROLL.lowest + np.arange(12)) % 12
-    tables = [*(harsh[np.ix_(goes[classes], goes[classes])] for goes in _WAYS), apart > 0]
+    from_a = _WAYS[:, _CLASSES[:12]]
+    tables = [*(harsh[np.ix_(goes, goes)] for goes in from_a), apart > 0]
     return np.stack([table.ravel() for table in tables], axis=1).astype(np.float64)
 
 
 def _sources() -> tuple[_Table, _Table]:
     """Rows that get what is a semitone below them in each way, or above: ``(13, 106)`` of 0 and 1, twice."""
     rows = np.arange(ROLL.pitches)
-    classes = (ROLL.lowest + rows) % 12
-    other = rows + (_WAYS[:, classes] - classes + 6) % 12 - 6  # with which a row is exchanged
+    other = rows + (_WAYS[:, _CLASSES] - _CLASSES + 6) % 12 - 6  # with which a row is exchanged
     other = np.where((rows < KEYS) & (other >= 0) & (other < KEYS), other, rows)
     return (other < rows).astype(np.float64), (other > rows).astype(np.float64)

@@ -9,7 +9,6 @@ from typing import Any, Final
 import keras
 import numpy as np
 
-from pianogan_bgm.roll import Cells
 from training.attributes import Attributes, Wanted
 from training.calibrate import Amounts, calibrated
 from training.composer import Composer
@@ -17,14 +16,7 @@ from training.config import Config, load
 from training.modes import AskedMode
 from training.runs import load_variables, named
 from training.studio import LATENT, Decision, Decoder
-from training.studio_vae import (
-    CHUNK,
-    ask_otherwise,
-    compiled,
-    composed_odds,
-    rolls_to_cells,
-    state_of,
-)
+from training.studio_vae import ask_otherwise, cells_in_chunks, compiled, composed_odds, state_of
 
 CALIBRATION_LATENTS: Final = 512
 CALIBRATION_SEED: Final = 20260
@@ -64,6 +56,10 @@ class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
     def after(self, codes: Any, latent: Any) -> Any:
         """Codes as the loop makes them, ``(n, 75, codes)``, and what they are of, to codec values."""
         _, odds, velocities = self.decoder(codes)
+        return self.decided(odds, velocities, latent)
+
+    def decided(self, odds: Any, velocities: Any, latent: Any) -> Any:
+        """Log-odds and velocities (or None) of what latents composed to codec values."""
         return self.mode(self.decision(odds, velocities), latent)
 
 
@@ -107,18 +103,9 @@ def load_generator(
     for _ in range(TURNS):
         odds, velocities = composed_odds(compose, model.decoder, latents)
         model.decision.thresholds = calibrated(odds, amounts)
-        ask_otherwise(model.composer, latents, attributes.scores(_pieces(model, odds, velocities, latents)))
+        pieces = cells_in_chunks(model.decided, odds, velocities, latents)
+        ask_otherwise(model.composer, latents, attributes.scores(pieces))
         for measured in (model.composer.emphasis, model.composer.shift):
             measured.assign(np.asarray(measured).astype(np.float16))
     model.decision.thresholds = calibrated(composed_odds(compose, model.decoder, latents)[0], amounts)
     return model
-
-
-def _pieces(model: StudioGenerator, odds: Any, velocities: Any, latents: Any) -> Cells:
-    """Codec bytes ``(n, 106, 300)`` of log-odds that were composed of latents."""
-    pieces = []
-    for first in range(0, len(odds), CHUNK):
-        some = slice(first, first + CHUNK)
-        rolls = model.decision(odds[some], None if velocities is None else velocities[some])
-        pieces.append(rolls_to_cells(model.mode(rolls, latents[some])))
-    return np.concatenate(pieces)

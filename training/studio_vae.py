@@ -60,7 +60,7 @@ class VaeStage:
         self.config, self.settings = config, config.vae
         self.steps = self.settings.steps
         self.attributes = known_attributes(corpus, config.seed)
-        typical = evaluation_cells(corpus, "train", TYPICAL, 0, sounding=True)
+        typical = typical_cells(corpus)
         self.amounts, self._typical = Amounts.of(typical), typical[:: len(typical) // BLUR_WINDOWS + 1]
         self.wanted = Wanted.of(self.attributes.scores(typical))
         self.networks = Networks(config, self.wanted, velocity=corpus.has_velocity)
@@ -284,12 +284,14 @@ def ask_otherwise(composer: Composer, latents: npt.NDArray[Any], got: npt.NDArra
 
 def decided(odds: npt.NDArray[Any], velocities: Any, amounts: Amounts) -> Cells:
     """Codec bytes ``(n, 106, 300)`` of log-odds, with the thresholds calibrated on themselves."""
-    decision = Decision(calibrated(odds, amounts), dtype="float32")
-    pieces = []
-    for i in range(0, len(odds), CHUNK):
-        loud = None if velocities is None else velocities[i : i + CHUNK]
-        pieces.append(rolls_to_cells(decision(odds[i : i + CHUNK], loud)))
-    return np.concatenate(pieces)
+    return cells_in_chunks(Decision(calibrated(odds, amounts), dtype="float32"), odds, velocities)
+
+
+def cells_in_chunks(make: Callable[..., Any], *arrays: Any) -> Cells:
+    """Codec bytes ``(n, 106, 300)`` of the rolls that ``make`` gives of arrays of n rows each (or None)."""
+    chunks = (slice(first, first + CHUNK) for first in range(0, len(arrays[0]), CHUNK))
+    rolls = (make(*(None if array is None else array[some] for array in arrays)) for some in chunks)
+    return np.concatenate([rolls_to_cells(some) for some in rolls])
 
 
 def composed_odds(compose: Callable[[Any], Any], decoder: Any, latents: Any) -> tuple[Any, Any]:
@@ -319,6 +321,11 @@ def evaluation_cells(
         raise DataError(f"split {split!r} needs at least one window; it has none")
     chosen = np.random.default_rng(seed).permutation(len(windows))[:most]
     return corpus.stack(windows[np.sort(chosen)])
+
+
+def typical_cells(corpus: Corpus) -> Cells:
+    """Windows of training as they were written, which pieces are to be like."""
+    return evaluation_cells(corpus, "train", TYPICAL, 0, sounding=True)
 
 
 def rolls_to_cells(rolls: Any) -> npt.NDArray[np.uint8]:
