@@ -30,6 +30,8 @@ HURRIED_SECONDS: Final = 0.0015
 """The same for work that is behind: a frame of the game may come this much later for it."""
 SWITCH_SECONDS: Final = 0.0001
 """Python's switch interval while any work is behind."""
+SOON_SECONDS: Final = 0.1
+"""What is to be done within this leaves no time for what may be wanted later."""
 PAUSE_SECONDS: Final = 0.0001
 """Long enough for a waiting thread to wake up and take its turn."""
 
@@ -124,6 +126,11 @@ def hurried(after: float, awaited: Callable[[], object] = bool) -> Iterator[None
         if _own.behind:
             _own.behind = False
             _interval.restore()
+
+
+def pressed() -> bool:
+    """Whether the present work is wanted so soon that only what it needs now should be done."""
+    return _own.late - perf_counter() < SOON_SECONDS
 
 
 def in_turns(items: Iterable[_T]) -> Iterator[_T]:

@@ -11,8 +11,9 @@ from pianogan_bgm.errors import SoundError
 from pianogan_bgm.instruments import NAMES, Tone, cleaning, load, mix
 from pianogan_bgm.instruments.cleaning import placed, reach, rumble_cells, without_rumble
 from pianogan_bgm.instruments.piano import LAYER_TOPS, SAMPLES, Piano, _clean, recordings
-from pianogan_bgm.instruments.resample import resample
+from pianogan_bgm.instruments.resample import resample, source_begin
 from pianogan_bgm.instruments.tones import release_curve, velocity_gain
+from pianogan_bgm.turns import hurried
 
 RATE = 22050
 
@@ -171,6 +172,18 @@ def test_a_recording_is_cleaned_the_same_in_parts_of_any_size(frames, monkeypatc
         assert np.array_equal(cleaned(pcm, 9, frames), whole)
 
 
+@given(cells=st.integers(0, 600), frames=st.integers(1, 3000), key=st.integers(21, 108))
+@settings(max_examples=30, deadline=None)
+def test_the_middle_of_a_recording_is_cleaned_the_same_without_its_beginning(cells, frames, key):
+    pcm = (np.random.default_rng(4).standard_normal((16000, 2)) * 9000).astype(np.int16)
+    begin, width = cells * cleaning.CELL, rumble_cells(key, 44100)
+    assert reach(width) > cleaning.RISE
+    first = max(0, begin - reach(width))
+    parts = without_rumble(pcm[first:], width, begin + frames - first, begin - first)
+    whole = cleaned(pcm, width, begin + frames)
+    assert np.array_equal(np.concatenate(list(parts)), whole[begin:])
+
+
 @pytest.mark.parametrize("key", [21, 40, 60, 80, 108])
 def test_the_filter_of_rumble_takes_what_is_slow_and_leaves_the_note(key):
     cells = rumble_cells(key, 44100)
@@ -191,9 +204,27 @@ def test_a_side_of_opposite_phase_is_turned_round():
 
 def test_no_recording_is_cut_off():
     for row in recordings()[1].values():
-        pcm = _clean(row, row.frames)
+        pcm = _clean(row, 0, row.frames)
         assert len(pcm) == row.frames
         assert np.abs(pcm.astype(np.int32)).max() < 32000, row
+
+
+def test_a_recording_goes_on_just_where_it_stopped():
+    for row in recordings()[1].values():
+        whole = _clean(row, 0, row.frames)
+        for begin in (16, 22048, 22064, row.frames // 32 * 16):
+            assert np.array_equal(_clean(row, begin, begin + 22050), whole[begin : begin + 22050]), row
+        assert len(_clean(row, row.frames + 16, row.frames + 32)) == 0
+
+
+@pytest.mark.parametrize("rate", [22050, 44100, 48000])
+@pytest.mark.parametrize("pitch", [21, 60, 61, 62, 108])
+def test_a_tone_sounds_the_same_however_far_its_recording_is_decoded(rate, pitch):
+    tone = Tone(0, pitch, 3 * rate, 80)
+    bit_by_bit, at_once = Piano(rate), Piano(rate)
+    with hurried(0.0):
+        parts = [mix(bit_by_bit, [tone], at, rate // 5) for at in range(0, 3 * rate, rate // 5)]
+    assert np.array_equal(np.concatenate(parts), mix(at_once, [tone], 0, 3 * rate))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -227,9 +258,9 @@ def test_a_piano_with_a_tiny_cache_sounds_the_same_and_stays_small():
 def test_a_full_cache_forgets_what_was_not_heard_for_longest(monkeypatch):
     decoded = []
 
-    def decode(recording, frames):
+    def decode(recording, begin, end):
         decoded.append(recording.key)
-        return np.zeros((frames, 2), dtype=np.int16)
+        return np.zeros((end - begin, 2), dtype=np.int16)
 
     monkeypatch.setattr("pianogan_bgm.instruments.piano._decode", decode)
     room_for_two = 2 * 44100 * 4
@@ -239,10 +270,30 @@ def test_a_full_cache_forgets_what_was_not_heard_for_longest(monkeypatch):
     assert decoded == [60, 63, 66, 63]
 
 
-def test_only_what_is_heard_is_decoded():
+def test_only_what_is_heard_is_decoded_and_none_of_it_twice(monkeypatch):
+    decoded = []
+
+    def decode(recording, begin, end):
+        decoded.append((begin, end))
+        return np.zeros((min(end, recording.frames) - begin, 2), dtype=np.int16)
+
+    monkeypatch.setattr("pianogan_bgm.instruments.piano._decode", decode)
     piano = Piano(44100)
     mix(piano, [Tone(0, 60, 4410, 90)], 0, 44100)
     assert 0 < piano.cached_bytes <= 44100 * 4
+    decoded.clear()
+    with hurried(0.0):  # what is wanted now, for the rest may wait
+        for at in range(0, 24000, 8000):
+            mix(piano, [Tone(0, 63, 60000, 90)], at, 8000)
+    assert [end // 22050 for _, end in decoded] == [1, 2]
+    for at in range(24000, 80000, 8000):
+        mix(piano, [Tone(0, 63, 60000, 90)], at, 8000)
+    assert [end // 22050 for _, end in decoded] == [1, 2, 4]
+    around = 2 * reach(rumble_cells(63, 44100)) + 16
+    assert sum(end - begin for begin, end in decoded) <= 4 * 22050 + 3 * around
+    decoded.clear()
+    mix(piano, [Tone(0, 63, 100000, 90)], 0, 110000)  # a longer one takes what is kept
+    assert [begin // 22050 for begin, _ in decoded] == [3]
 
 
 def test_two_threads_may_share_a_piano():
@@ -296,6 +347,15 @@ def test_the_table_lists_the_files_that_ship_and_their_licence_is_there():
 def test_a_longer_resampling_begins_with_the_shorter_one(step, frames, more):
     source = (np.random.default_rng(3).standard_normal((20000, 2)) * 5000).astype(np.int16)
     assert np.array_equal(resample(source, step, frames + more)[:frames], resample(source, step, frames))
+
+
+@given(step=st.one_of(st.just(1.0), st.floats(0.2, 4.0)), begin=st.integers(0, 3000), skip=st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_a_resampling_may_begin_in_the_middle_of_its_source(step, begin, skip):
+    source = (np.random.default_rng(3).standard_normal((20000, 2)) * 5000).astype(np.int16)
+    origin = max(0, source_begin(begin, step) - skip)
+    whole = resample(source, step, begin + 1000)
+    assert np.array_equal(resample(source[origin:], step, begin + 1000, begin, origin), whole[begin:])
 
 
 @pytest.mark.parametrize("step", [0.5, 2 ** (-1 / 12), 2 ** (1 / 12), 44100 / 48000])

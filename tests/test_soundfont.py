@@ -211,17 +211,18 @@ def test_a_cache_drops_what_was_not_heard_for_longest_and_never_the_newest():
     cache, decoded = PcmCache(100), []
 
     def get(key, frames):
-        def decode():
-            decoded.append((key, frames))
-            return np.full((frames, 2), key, dtype=np.int16)
+        def more(begin):
+            decoded.append((key, begin, frames))
+            return np.arange(begin, frames, dtype=np.int16)[:, None] * np.array([1, key], dtype=np.int16)
 
-        return cache.get((key, 0), frames, decode)
+        return cache.get((key, 0), frames, more)
 
     for key, frames in ((1, 10), (2, 10), (1, 10), (1, 20), (2, 10), (3, 99), (3, 50)):
         pcm = get(key, frames)
         assert pcm.shape[0] >= frames
-        assert (pcm == key).all()
-    assert decoded == [(1, 10), (2, 10), (1, 20), (2, 10), (3, 99)]
+        assert (pcm[:, 0] == np.arange(len(pcm))).all()
+        assert (pcm[:, 1] == key * pcm[:, 0]).all()
+    assert decoded == [(1, 0, 10), (2, 0, 10), (1, 10, 20), (2, 0, 10), (3, 0, 99)]
     assert cache.size == 99 * 4
 
 

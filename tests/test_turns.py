@@ -47,6 +47,16 @@ def test_work_that_is_behind_pauses_less_often_and_then_as_before(pauses):
     assert len(pauses) - early - late >= 19
 
 
+def test_work_is_pressing_where_it_is_wanted_soon_and_only_there(pauses):
+    assert not turns.pressed()
+    with turns.hurried(turns.SOON_SECONDS + 0.0009):
+        assert not turns.pressed()
+        with turns.hurried(0.0):
+            assert turns.pressed()
+        assert [turns.pressed() for _ in range(4)] == [False, True, True, True]
+    assert not turns.pressed()
+
+
 def test_preparing_a_piece_and_mixing_let_others_have_their_turn(pauses):
     turns.be_polite()
     tune = prepare(make_piece(1))

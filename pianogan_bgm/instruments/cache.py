@@ -13,6 +13,7 @@ import numpy as np
 from pianogan_bgm.instruments.resample import Pcm16
 
 CACHE_BYTES: Final = 16_000_000
+_NOTHING: Final[Pcm16] = np.empty((0, 2), dtype=np.int16)
 
 
 class PcmCache:
@@ -32,12 +33,15 @@ class PcmCache:
         with self._lock:
             return self._size()
 
-    def get(self, place: tuple[int, int], frames: int, decode: Callable[[], Pcm16]) -> Pcm16:
-        """What is kept at ``place``, if it has ``frames`` frames; else what ``decode`` gives, kept there."""
+    def get(self, place: tuple[int, int], frames: int, more: Callable[[int], Pcm16]) -> Pcm16:
+        """At least ``frames`` frames of what belongs at ``place``.
+
+        Where fewer are kept, ``more`` gives those from the frame on that it is called with.
+        """
         with self._lock:
-            pcm = self._kept.get(place)
-            if pcm is None or len(pcm) < frames:
-                pcm = self._kept[place] = _paged(decode())
+            pcm = self._kept.get(place, _NOTHING)
+            if len(pcm) < frames:
+                pcm = self._kept[place] = _paged(pcm, more(len(pcm)))
                 self._kept.move_to_end(place)
                 self._forget()
             else:
@@ -53,12 +57,14 @@ class PcmCache:
         return sum(pcm.nbytes for pcm in self._kept.values())
 
 
-def _paged(pcm: Pcm16) -> Pcm16:
-    """A copy in memory pages of its own.
+def _paged(begin: Pcm16, rest: Pcm16) -> Pcm16:
+    """Both, one after the other, in memory pages of their own.
 
     Arrays of many sizes that come and go for hours leave holes in the heap, half as much again as the cache;
     pages of their own go back to the system as a whole.
     """
-    copy = np.frombuffer(mmap.mmap(-1, max(1, pcm.nbytes)), dtype=np.int16, count=pcm.size)
-    copy[:] = pcm.reshape(-1)
-    return copy.reshape(pcm.shape)
+    size = begin.size + rest.size
+    whole = np.frombuffer(mmap.mmap(-1, max(1, 2 * size)), dtype=np.int16, count=size)
+    whole[: begin.size] = begin.reshape(-1)
+    whole[begin.size :] = rest.reshape(-1)
+    return whole.reshape(-1, 2)

@@ -28,6 +28,7 @@ _LOWEST: Final = 55.0
 _HIGHEST: Final = 165.0
 PART: Final = 1024 * CELL
 """Frames that are worked on at a time."""
+_RISING: Final = np.arange(1, RISE + 1, dtype=np.float32) / np.float32(RISE)
 _PLACES: Final = ((np.arange(CELL) + 0.5) / CELL).astype(np.complex64)
 
 
@@ -43,12 +44,15 @@ def rumble_cells(key: int, rate: int) -> int:
 
 
 def reach(cells: int) -> int:
-    """Frames that :func:`without_rumble` looks ahead."""
+    """Frames that :func:`without_rumble` looks ahead, and back; more than :data:`RISE`."""
     return (cells + 1) * CELL
 
 
-def without_rumble(pcm: Pcm16, cells: int, frames: int) -> Iterator[Float]:
+def without_rumble(pcm: Pcm16, cells: int, frames: int, skip: int = 0) -> Iterator[Float]:
     """The first ``frames`` frames of ``pcm``, int16 (n, 2), less the mean around each; float32, in parts.
+
+    Without the first ``skip`` of them, a multiple of :data:`CELL`: where ``pcm`` is a part from the middle of
+    a recording, at least :func:`reach` frames that come before what is wanted.
 
     The mean is that of means, over ``cells`` cells each (a triangle), with straight lines between cells: a
     high-pass of 12 dB an octave that moves nothing in time. ``pcm`` should go on for :func:`reach` frames;
@@ -56,14 +60,14 @@ def without_rumble(pcm: Pcm16, cells: int, frames: int) -> Iterator[Float]:
     """
     frames = min(frames, len(pcm))
     edges = _edges(pcm, cells, -(-frames // CELL))
-    for begin in range(0, frames, PART):
+    for begin in range(skip, frames, PART):
         sound = pcm[begin : min(begin + PART, frames)].astype(np.float32)
         ends = edges[begin // CELL : -(-(begin + len(sound)) // CELL) + 1]
         lines = np.diff(ends, axis=0) * _PLACES
         lines += ends[:-1]
         slow = lines.view(np.float32).reshape(-1, 2)[: len(sound)]
-        if begin == 0:
-            slow[:RISE] *= np.arange(1, RISE + 1, dtype=np.float32)[: len(sound), None] / np.float32(RISE)
+        if begin < RISE:
+            slow[: RISE - begin] *= _RISING[begin : begin + len(sound), None]
         sound -= slow
         yield sound
 

@@ -1,8 +1,9 @@
 """The sampled grand piano: 30 keys in three layers, decoded when first needed.
 
 Between a recording and a block there is one cache of 16-bit PCM, already at the player's rate and the
-tone's pitch, cut to what the longest tone so far has needed, and bounded in bytes: the recordings that were
-not heard for longest go first and are decoded again when they come back.
+tone's pitch, as far as it was needed so far, and bounded in bytes: the recordings that were not heard for
+longest go first and are decoded again when they come back. What is decoded is as much as the tone rings, or
+only what is wanted now where that is pressing; it goes on from where it stopped.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import numpy as np
 
 from pianogan_bgm.errors import SoundError
 from pianogan_bgm.instruments.cache import CACHE_BYTES, PcmCache
-from pianogan_bgm.instruments.cleaning import HEADROOM, placed, reach, rumble_cells, without_rumble
-from pianogan_bgm.instruments.resample import Pcm16, resample, source_frames
+from pianogan_bgm.instruments.cleaning import CELL, HEADROOM, placed, reach, rumble_cells, without_rumble
+from pianogan_bgm.instruments.resample import Pcm16, resample, source_begin, source_frames
 from pianogan_bgm.instruments.tones import Block, Tone, release_curve, velocity_gain
-from pianogan_bgm.turns import breathe, in_turns
+from pianogan_bgm.turns import breathe, in_turns, pressed
 
 SAMPLES: Final = Path(__file__).resolve().parent.parent / "samples"
 LAYER_TOPS: Final = {6: 62, 10: 92, 14: 127}
@@ -85,7 +86,7 @@ class Piano:
         if first >= last:
             return
         recording, _, _ = self._choose(tone.pitch, tone.velocity)
-        pcm = self._pcm(tone.pitch, tone.velocity, ring)
+        pcm = self._pcm(tone.pitch, tone.velocity, last, ring)
         level = tone.gain * velocity_gain(tone.velocity) * recording.gain
         gain = np.float32(level / (HEADROOM * 32768.0))
         sound = np.multiply(pcm[first:last], gain, dtype=np.float32)
@@ -115,41 +116,55 @@ class Piano:
             self._choices[pitch, layer] = choice
         return choice
 
-    def _pcm(self, pitch: int, velocity: int, frames: int) -> Pcm16:
-        """At least ``frames`` frames of the recording at this pitch and rate."""
+    def _pcm(self, pitch: int, velocity: int, frames: int, ring: int) -> Pcm16:
+        """At least ``frames`` frames of the recording at this pitch and rate, of ``ring`` that it rings."""
         recording, step, longest = self._choose(pitch, velocity)
 
-        def decode() -> Pcm16:
+        def more(begin: int) -> Pcm16:
             half_second = self.rate // 2
-            enough = min(longest, -(-frames // half_second) * half_second)
-            return resample(_clean(recording, source_frames(enough, step)), step, enough)
+            wanted = frames if pressed() else ring
+            end = min(longest, -(-wanted // half_second) * half_second)
+            first = source_begin(begin, step) // CELL * CELL
+            source = _clean(recording, first, source_frames(end, step))
+            return resample(source, step, end, begin, first)
 
-        return self._cache.get((pitch, recording.layer), frames, decode)
+        return self._cache.get((pitch, recording.layer), frames, more)
 
 
-def _clean(recording: Recording, frames: int) -> Pcm16:
-    """The first ``frames`` frames of a recording as they are to be heard, int16 (n, 2)."""
+def _clean(recording: Recording, begin: int, end: int) -> Pcm16:
+    """Frames ``begin``, a multiple of :data:`CELL`, to ``end`` of a recording as they are to be heard.
+
+    int16 (n, 2); fewer where the recording ends.
+    """
     cells = rumble_cells(recording.key, recordings()[0])
-    pcm = _decode(recording, frames + reach(cells))
+    first = max(0, begin - reach(cells))
+    pcm = _decode(recording, first, end + reach(cells))
     breathe()
-    out = np.empty((min(frames, len(pcm)), 2), dtype=np.int16)
-    begin = 0
-    for part in in_turns(without_rumble(pcm, cells, frames)):
-        out[begin : begin + len(part)] = placed(part, recording.left, recording.right)
-        begin += len(part)
+    end = min(end, first + len(pcm))
+    out = np.empty((max(0, end - begin), 2), dtype=np.int16)
+    done = 0
+    for part in in_turns(without_rumble(pcm, cells, end - first, begin - first)):
+        out[done : done + len(part)] = placed(part, recording.left, recording.right)
+        done += len(part)
     return out
 
 
-def _decode(recording: Recording, frames: int) -> Pcm16:
-    """The first ``frames`` frames of a recording, int16 (n, 2)."""
+def _decode(recording: Recording, begin: int, end: int) -> Pcm16:
+    """Frames ``begin`` to ``end`` of a recording, int16 (n, 2); fewer where it ends."""
     import soundfile
 
     path = SAMPLES / recording.file
+    frames = max(0, min(end, recording.frames) - begin)
     try:
         with soundfile.SoundFile(path) as file:
-            pcm: Pcm16 = file.read(min(frames, recording.frames), dtype="int16", always_2d=True)
+            if begin:
+                file.seek(begin)
+            pcm: Pcm16 = file.read(frames, dtype="int16", always_2d=True)
     except (OSError, RuntimeError) as error:
         raise SoundError(f"the piano recording {path} cannot be decoded: {error}") from error
-    if len(pcm) < min(frames, recording.frames):
-        raise SoundError(f"{path} should hold {recording.frames} frames; asked for {frames}, got {len(pcm)}")
+    if len(pcm) < frames:
+        raise SoundError(
+            f"{path} should hold {recording.frames} frames; asked for {frames} from frame {begin}, "
+            f"got {len(pcm)}"
+        )
     return pcm

@@ -32,23 +32,29 @@ def source_frames(frames: int, step: float) -> int:
     return frames if step == 1.0 else math.ceil(frames * step) + _half(step) + 1
 
 
-def resample(source: Pcm16, step: float, frames: int) -> Pcm16:
-    """``frames`` frames of ``source`` (int16, (n, 2)), read ``step`` source frames at a time.
+def source_begin(begin: int, step: float) -> int:
+    """The first source frame that output from frame ``begin`` on looks at."""
+    return begin if step == 1.0 else max(0, int(begin * step) + 1 - _half(step))
 
+
+def resample(source: Pcm16, step: float, frames: int, begin: int = 0, origin: int = 0) -> Pcm16:
+    """Frames ``begin`` to ``frames`` of ``source``, read ``step`` source frames at a time.
+
+    ``source``: int16 (n, 2), without its first ``origin`` frames, at most :func:`source_begin` of them.
     ``step`` above 1 raises the pitch or lowers the rate. Silence is read before and after ``source``; the
-    result, (frames, 2), is shorter only where ``step`` is 1 and the source ends.
+    result, (frames − begin, 2), is shorter only where ``step`` is 1 and the source ends.
     """
     if step == 1.0:
-        return np.ascontiguousarray(source[:frames])
+        return np.ascontiguousarray(source[begin - origin : frames - origin])
     half = _half(step)
     kernel = _kernel(step)
-    result = np.empty((frames, 2), dtype=np.int16)
-    for begin in range(0, frames, CHUNK):
-        position = np.arange(begin, min(begin + CHUNK, frames)) * step
+    result = np.empty((frames - begin, 2), dtype=np.int16)
+    for at in range(begin, frames, CHUNK):
+        position = np.arange(at, min(at + CHUNK, frames)) * step
         whole = position.astype(np.intp)
         phase = ((position - whole) * PHASES).astype(np.intp)
         first = int(whole[0]) + 1 - half
-        around = _stretch(source, first, int(whole[-1]) + half + 1)
+        around = _stretch(source, first - origin, int(whole[-1]) + half + 1 - origin)
         whole -= first + half
         total, part = np.zeros((2, len(position)), dtype=np.complex64)
         weight = np.empty(len(position), dtype=np.float32)
@@ -59,7 +65,7 @@ def resample(source: Pcm16, step: float, frames: int) -> Pcm16:
             part *= weight
             total += part
         values = np.rint(total.view(np.float32).reshape(-1, 2))
-        result[begin : begin + len(position)] = np.clip(values, -32768, 32767)
+        result[at - begin : at - begin + len(position)] = np.clip(values, -32768, 32767)
     return result
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pianogan_bgm.instruments.cache import CACHE_BYTES, PcmCache
-from pianogan_bgm.instruments.resample import MAX_STEP, Pcm16, resample, source_frames
+from pianogan_bgm.instruments.resample import MAX_STEP, Pcm16, resample, source_begin, source_frames
 from pianogan_bgm.instruments.sf2 import Bank, Zone
 from pianogan_bgm.instruments.tones import Block, Tone, release_curve, velocity_gain
 
@@ -86,14 +86,15 @@ class SoundFont:
     def _pcm(self, number: int, zone: Zone, pitch: int, frames: int) -> Pcm16:
         """At least ``frames`` frames of a zone's sample at this pitch, int16 (n, 2), both sides alike."""
 
-        def decode() -> Pcm16:
+        def more(begin: int) -> Pcm16:
             step, half_second = self._step(zone, pitch), self.rate // 2
-            enough = -(-frames // half_second) * half_second
-            source = self._source(zone, source_frames(enough, step))
-            pcm = resample(np.repeat(source[:, None], 2, axis=1), step, enough)
-            return pcm if len(pcm) >= frames else np.pad(pcm, ((0, frames - len(pcm)), (0, 0)))
+            end = -(-frames // half_second) * half_second
+            first = source_begin(begin, step)
+            source = self._source(zone, source_frames(end, step))[first:]
+            pcm = resample(np.repeat(source[:, None], 2, axis=1), step, end, begin, first)
+            return np.pad(pcm, ((0, max(0, frames - begin - len(pcm))), (0, 0)))
 
-        return self._cache.get((number, pitch), frames, decode)
+        return self._cache.get((number, pitch), frames, more)
 
     def _source(self, zone: Zone, frames: int) -> npt.NDArray[np.int16]:
         """The zone's sample, its loop repeated as often as ``frames`` frames need."""
