@@ -19,6 +19,7 @@ from onnx import helper, numpy_helper
 from pianogan_bgm.cards import LATENT_SIZE
 from pianogan_bgm.generator import INPUT, OUTPUT, open_session, run_session
 from pianogan_bgm.roll import ROLL
+from training.whole import WHOLE
 
 OPSET: Final = 17
 SMALLEST_HALVED: Final = 256
@@ -54,6 +55,7 @@ def to_onnx(network: Callable[[Any], Any]) -> onnx.ModelProto:
         model = _converted(network, latents)
     name_ports(model)
     quicken_doubles(model)
+    quicken_whole_products(model)
     halve_constants(model)
     number_names(model)
     onnx.checker.check_model(model)
@@ -152,6 +154,47 @@ def quicken_doubles(model: onnx.ModelProto) -> None:
     model.graph.node.extend(nodes)
     for name, value in constants.items():
         model.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+
+
+def quicken_whole_products(model: onnx.ModelProto) -> None:
+    """Multiply in whole numbers where a product is of whole numbers that are known to be small.
+
+    Those are what a ``Round`` gives, by weights from −127 to 127: see :class:`training.whole.WholeProduct`,
+    the only layer that multiplies such numbers.
+    """
+    graph = model.graph
+    rounded = {node.output[0] for node in graph.node if node.op_type == "Round"}
+    constants = {constant.name: constant for constant in graph.initializer}
+    nodes: list[onnx.NodeProto] = []
+    added: dict[str, npt.NDArray[Any]] = {}
+    for node in graph.node:
+        constant = constants.get(node.input[1]) if node.op_type == "MatMul" else None
+        weights = None if constant is None else small_whole(numpy_helper.to_array(constant))
+        if constant is None or weights is None or node.input[0] not in rounded:
+            nodes.append(node)
+            continue
+        (x, _), (y,) = node.input, node.output
+        # bytes from 1 to 127 around 64
+        added |= {"middle": np.array(WHOLE + 1.0), "middle byte": np.array(WHOLE + 1, np.uint8)}
+        added[f"{y}/weights"] = weights
+        integers = [f"{y}/bytes", f"{y}/weights", "middle byte"]
+        nodes += [
+            helper.make_node("Add", [x, "middle"], [f"{y}/above"]),
+            helper.make_node("Cast", [f"{y}/above"], [f"{y}/bytes"], to=onnx.TensorProto.UINT8),
+            helper.make_node("MatMulInteger", integers, [f"{y}/whole"]),
+            helper.make_node("Cast", [f"{y}/whole"], [y], to=constant.data_type),
+        ]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in added.items())
+
+
+def small_whole(numbers: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+    """A matrix of whole numbers from −127 to 127 as int8, or None for another."""
+    if numbers.ndim != 2 or numbers.dtype not in (np.float32, np.float64) or np.abs(numbers).max() > 127:
+        return None
+    small = numbers.astype(np.int8)
+    return small if np.array_equal(small, numbers) else None
 
 
 def computes_in_double(model: onnx.ModelProto) -> bool:

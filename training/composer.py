@@ -46,6 +46,7 @@ from training.attributes import Wanted
 from training.config import Config
 from training.layers import leaky
 from training.studio import BEATS, LATENT
+from training.whole import WholeProduct
 
 HEADS: Final = 4
 HEAD_SIZE: Final = 24
@@ -62,9 +63,6 @@ DEVIATIONS: Final = (-4.0, 1.0)
 """Range of the logarithm of a code's deviation."""
 SPREAD_OFFSET: Final = float(np.log(-DEVIATIONS[0] / DEVIATIONS[1]))
 """What makes an answer of 0 a deviation of 1."""
-WHOLE: Final = 63
-"""Greatest magnitude of a whole number that is multiplied: seven bits, for which every processor's quick
-products of whole numbers are exact."""
 BLURRED: Final = np.repeat([2.0, 1.0], (1, IDEAS - 1))
 """How often the codes' blur is in each idea's deviation: the copy has that of the beat it copies, too."""
 CLEAR: Final = 1e-6
@@ -186,7 +184,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         memory = self._remember(products["gates"](x) + self.gates_bias)
         _, asks, keys, said = ops.split(products["memory"](memory), self.parts(), axis=-1)
         recalled, copied, where = self._recall_all(asks, keys, codes)
-        said = said + ops.matmul(recalled, self.recall_weights()) + self._taste(style)[:, None]
+        said = said + products["recall"](recalled) + self._taste(style)[:, None]
         return *self._say(said, copied, products, bias), where
 
     def surprise(self, codes: Any, scores: Any, repeated: Any, clear: Any, blur: Any) -> Any:
@@ -208,7 +206,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         settings, chances, blurs, lots, taste = self.plan(latent)
         lags, spots = self.lag_rows(), ops.convert_to_tensor(np.eye(BEATS, dtype=self.compute_dtype))
         products, bias, blur = self.whole or self._products(), self.ideas_bias(), self._cast(self.blur)
-        recall_weights, to_hear = self.recall_weights(), ops.transpose(blurs, (1, 0, 2))
+        to_hear = ops.transpose(blurs, (1, 0, 2))
 
         def beat(now: Any, carry: Any) -> Any:
             heard, memory, back, keys, made = carry
@@ -216,7 +214,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
             memory = self._gate(products["gates"](x) + self._cast(self.gates_bias), back, memory)
             back, asks, key, said = ops.split(products["memory"](memory), self.parts(), axis=-1)
             recalled, copied, repeated = self._recall(asks, keys, made + to_hear, made, lags[now])
-            said = said + ops.matmul(recalled, recall_weights) + taste
+            said = said + products["recall"](recalled) + taste
             odds, means, spreads = self._say(said, copied, products, bias)
             choice = ops.one_hot(ops.argmax(odds + lots[now], axis=-1), CHOICES, dtype=means.dtype)
             chosen, repeats = choice[:, :-1, None], choice[:, -1:]
@@ -295,7 +293,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     def make_whole(self, reach: float) -> None:
         """From now on compose with the large products in whole numbers (:class:`WholeProduct`).
 
-        ``reach``: the greatest magnitude at a beat's entry that is told from greater ones.
+        ``reach``: the greatest magnitude, of codes and at a beat's entry, that is told from greater ones.
         """
         reaches = {"memory": 1.0}
         self.whole = {
@@ -311,6 +309,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         return {
             "gates": self.gates,
             "memory": self.from_memory_weights(),
+            "recall": self.recall_weights(),
             "say2": self.say2,
             "ideas": self.ideas_weights(),
         }
@@ -416,26 +415,6 @@ def _share(turns: Any) -> Any:
     """How far along its wave each turn is, above 0 and below 1, evenly spread, without a jump."""
     share = ops.abs(2.0 * (turns - ops.floor(turns)) - 1.0)
     return 1e-9 + (1.0 - 2e-9) * share
-
-
-class WholeProduct:
-    """A matrix product in whole numbers: exact, so the same on every processor, and quick.
-
-    ``weights`` ``(in, out)`` become whole numbers from −127 to 127 with a factor for each column, inputs
-    whole numbers from −63 to 63, of which 63 stands for ``reach``.
-    """
-
-    def __init__(self, weights: npt.NDArray[Any], reach: float) -> None:
-        factor = np.maximum(np.abs(weights).max(axis=0), 1e-6) / 127.0
-        self.weights = np.round(weights / factor).astype(np.int8)
-        self.per_input = WHOLE / reach
-        # float32, so that a model file holds just these numbers
-        self.factor = (factor / self.per_input).astype(np.float32)
-
-    def __call__(self, x: Any) -> Any:
-        """``(n, in)`` to ``(n, out)``."""
-        whole = ops.clip(ops.round(x * self.per_input), -float(WHOLE), float(WHOLE))
-        return ops.matmul(whole, ops.cast(self.weights, x.dtype)) * ops.cast(self.factor, x.dtype)
 
 
 def likelihoods(codes: Any, means: Any, spreads: Any) -> Any:

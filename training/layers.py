@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+
+from training.whole import WholeProduct
 
 
 class TimeConv(keras.layers.Layer):  # type: ignore[misc]  # keras is untyped
     """Convolution over time with "same" padding, float ``(batch, time, channels)``.
 
     In float64 it is a sum of shifted matrix products instead: onnxruntime has double-precision matrix
-    products on every CPU, but no such convolution.
+    products on every CPU, but no such convolution. So it is once it was made whole, in whole numbers.
     """
 
     def __init__(self, filters: int, size: int = 3, dilation: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters, self.size, self.dilation = filters, size, dilation
+        self.whole: WholeProduct | None = None
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Make the kernel (size, channels, filters) and the bias."""
@@ -29,21 +34,29 @@ class TimeConv(keras.layers.Layer):  # type: ignore[misc]  # keras is untyped
     def call(self, x: Any) -> Any:
         """``(batch, time, channels)`` to ``(batch, time, filters)``."""
         kernel, bias = ops.cast(self.kernel, self.compute_dtype), ops.cast(self.bias, self.compute_dtype)
+        if self.whole is not None:
+            return self._shifted(x, self.whole) + bias
         if self.size == 1:
             return ops.matmul(x, kernel[0]) + bias
         if self.compute_dtype == "float64":
-            return self._shifted(x, kernel) + bias
+            flat = ops.reshape(kernel, (-1, self.filters))
+            return self._shifted(x, lambda rows: ops.matmul(rows, flat)) + bias
         return ops.conv(x, kernel, padding="same", dilation_rate=self.dilation) + bias
 
-    def _shifted(self, x: Any, kernel: Any) -> Any:
+    def make_whole(self) -> None:
+        """From now on multiply in whole numbers, of the weights as they are now."""
+        kernel = np.asarray(self.kernel, np.float64)
+        self.whole = WholeProduct(kernel.reshape(-1, self.filters))
+
+    def _shifted(self, x: Any, product: Callable[[Any], Any]) -> Any:
         _, time, channels = x.shape
-        reach = self.dilation * (self.size // 2)
-        padded = ops.pad(x, ((0, 0), (reach, reach), (0, 0)))
-        shifts = [padded[:, k * self.dilation : k * self.dilation + time] for k in range(self.size)]
-        flat = ops.reshape(ops.concatenate(shifts, axis=-1), (-1, self.size * channels))
-        return ops.reshape(
-            ops.matmul(flat, ops.reshape(kernel, (-1, self.filters))), (-1, time, self.filters)
-        )
+        if self.size > 1:
+            reach = self.dilation * (self.size // 2)
+            padded = ops.pad(x, ((0, 0), (reach, reach), (0, 0)))
+            shifts = [padded[:, k * self.dilation : k * self.dilation + time] for k in range(self.size)]
+            x = ops.concatenate(shifts, axis=-1)
+        rows = product(ops.reshape(x, (-1, self.size * channels)))
+        return ops.reshape(rows, (-1, time, self.filters))
 
 
 class Norm(keras.layers.Layer):  # type: ignore[misc]  # keras is untyped

@@ -181,6 +181,13 @@ class Decoder(keras.Model):  # type: ignore[misc]  # keras is untyped
         features = leaky(x)
         return features, *self.answer(features)
 
+    def make_whole(self) -> None:
+        """From now on decode with its products in whole numbers (:class:`training.whole.WholeProduct`)."""
+        inner = [conv for block in self.blocks for conv in (block.inner, block.outer)]
+        for conv in (self.entry, *inner, self.odds, self.velocities):
+            if conv is not None:
+                conv.make_whole()
+
     def answer(self, features: Any) -> Any:
         """Log-odds and velocities of the last hidden features, which are all the network keeps of a piece."""
         odds = ops.reshape(self.odds(features), (-1, BEATS, 2, CELLS))

@@ -95,6 +95,7 @@ def load_generator(
             mean = old + config.gan.share * (np.asarray(variable) - old)
             variable.assign(mean.astype(np.float16))
     model.composer.make_whole(REACH)
+    model.decoder.make_whole()
     latents = np.random.default_rng(CALIBRATION_SEED).standard_normal(
         (CALIBRATION_LATENTS, LATENT), np.float32
     )

@@ -11,7 +11,6 @@ import pytest
 pytest.importorskip("tensorflow", reason="needs the train extra")
 keras = pytest.importorskip("keras", reason="needs the train extra")
 
-from keras import ops  # noqa: E402  # after the checks that they are there
 
 from training.composer import (  # noqa: E402
     CHOICES,
@@ -20,7 +19,6 @@ from training.composer import (  # noqa: E402
     IDEAS,
     WAVES,
     Composer,
-    WholeProduct,
     wave_table,
 )
 from training.studio import BEATS, LATENT  # noqa: E402
@@ -216,23 +214,6 @@ def test_the_same_chances_for_every_model_made_since() -> None:
     waves, phases = wave_table(40)
     assert [round(float(v), 4) for v in waves[0, :3]] == FIRST_WAVES
     assert [round(float(v), 4) for v in phases[:3]] == FIRST_PHASES
-
-
-def test_a_product_in_whole_numbers_is_near_the_real_one_and_exact() -> None:
-    rng = np.random.default_rng(0)
-    weights, x = rng.standard_normal((64, 9)), np.clip(rng.standard_normal((5, 64)), -3.0, 3.0)
-    product = WholeProduct(weights, 3.0)
-    got = np.asarray(product(ops.convert_to_tensor(x)))
-    assert np.abs(got - x @ weights).max() < 0.05 * np.abs(x @ weights).max()
-    whole = np.round(x * product.per_input) @ product.weights.astype(np.int64)
-    np.testing.assert_array_equal(got, whole * product.factor.astype(np.float64))
-    assert np.abs(product.weights).max() == 127
-
-
-def test_beyond_its_reach_a_number_counts_as_the_reach() -> None:
-    product = WholeProduct(np.ones((1, 1)), 2.0)
-    got = np.asarray(product(ops.convert_to_tensor(np.array([[5.0], [2.0], [-9.0]]))))
-    assert got[0] == got[1] == -got[2]
 
 
 def test_less_daring_keeps_nearer_to_what_is_expected(network: Composer, latents: Any) -> None:

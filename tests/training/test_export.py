@@ -178,6 +178,7 @@ def studio() -> StudioGenerator:
         variable.assign((np.asarray(variable) + noise).astype(np.float16))
     network.composer.blur.assign(np.abs(np.asarray(network.composer.blur)))
     network.composer.make_whole(4.0)
+    network.decoder.make_whole()
     network.decision.thresholds = Thresholds(strike=-30.0, hold=0.5, least=1e-3)
     return network
 
@@ -187,15 +188,38 @@ def test_the_studio_network_is_exported_in_double_precision_throughout(studio: S
     assert {variable.dtype for variable in network.variables} == {"float64"}
     assert not operations(model) & {"Sigmoid", "LeakyRelu", "Conv", "GlobalAveragePool"}
     assert {"Scan"} <= operations(model)
-    # only the factors of whole numbers are kept in single precision, and widened before use; and what rolls,
-    # which are in single precision themselves, are compared with
+    # of the decoder all products, and no other outside the loop
+    blocks = len(network.decoder.blocks)
+    assert [node.op_type for node in model.graph.node].count("MatMulInteger") == 3 + 2 * blocks
+    # in single precision is only what rolls, which are so themselves, are compared with
     singles = {c.name for c in model.graph.initializer if c.data_type == onnx.TensorProto.FLOAT}
     used = {node.op_type for node in model.graph.node if singles & set(node.input)}
-    assert used == {"Cast", "GreaterOrEqual"}
+    assert used == {"GreaterOrEqual"}
     assert export_onnx.parity(network, model.SerializeToString(), LATENTS) == 0.0
     rolls = np.asarray(network(LATENTS))
     network.decision.thresholds = Thresholds(strike=-30.0, hold=0.5)
     assert (rolls != np.asarray(network(LATENTS))).any()
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_only_products_of_rounded_numbers_with_small_whole_weights_become_those_of_bytes(
+    scale: float,
+) -> None:
+    weights = np.random.default_rng(0).integers(-127, 128, (14, 106 * 300)).astype(np.float64)
+    weights[0, :2] = -127.0, 127.0
+
+    class Net:
+        def __call__(self, latent: Any) -> Any:
+            x = ops.cast(latent, "float64")
+            plain, rounded = ops.matmul(x, scale * weights), ops.matmul(ops.round(x), scale * weights)
+            return ops.cast(ops.reshape(plain + rounded, (-1, 106, 300, 1)), "float32")
+
+    model = graph.to_onnx(Net())
+    kinds = [node.op_type for node in model.graph.node]
+    assert kinds.count("MatMulInteger") == (1 if scale == 1.0 else 0)
+    assert kinds.count("MatMul") == 2 - kinds.count("MatMulInteger")
+    got = run_session(open_session(model.SerializeToString(), "net"), LATENTS)
+    np.testing.assert_array_equal(got, np.asarray(Net()(LATENTS)))
 
 
 def test_an_exported_model_composes(tmp_path: Path, network: Tiny, words: dict[str, Any]) -> None:
