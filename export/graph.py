@@ -56,6 +56,7 @@ def to_onnx(network: Callable[[Any], Any]) -> onnx.ModelProto:
     name_ports(model)
     quicken_doubles(model)
     quicken_whole_products(model)
+    spell_transposed_products(model)
     halve_constants(model)
     number_names(model)
     onnx.checker.check_model(model)
@@ -187,6 +188,20 @@ def quicken_whole_products(model: onnx.ModelProto) -> None:
     del graph.node[:]
     graph.node.extend(nodes)
     graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in added.items())
+
+
+def spell_transposed_products(model: onnx.ModelProto) -> None:
+    """Write products of ``(n, i, j)`` and a transposed ``(n, k, j)`` as ``Einsum``.
+
+    Of a product and a transposition onnxruntime makes one operation, which before 1.26 it has in single
+    precision alone: it would not load the network.
+    """
+    turned = {node.output[0]: node for node in model.graph.node if node.op_type == "Transpose"}
+    for node in model.graph.node:
+        second = turned.get(node.input[1]) if node.op_type == "MatMul" else None
+        if second is not None and list(second.attribute[0].ints) == [0, 2, 1]:
+            x, y, z = node.input[0], second.input[0], node.output[0]
+            node.CopyFrom(helper.make_node("Einsum", [x, y], [z], equation="nij,nkj->nik"))
 
 
 def small_whole(numbers: npt.NDArray[Any]) -> npt.NDArray[Any] | None:

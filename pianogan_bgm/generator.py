@@ -126,8 +126,9 @@ def open_session(weights: bytes, where: str, *, once: bool = False) -> Any:
     onnxruntime = _runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    if once:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    # not all that it can do: what goes beyond rewrites, in some versions, what they cannot compute then
+    level = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_DISABLE_ALL if once else level.ORT_ENABLE_BASIC
     options.log_severity_level = 4  # errors arrive as exceptions; nothing is to be printed over a game
     try:
         session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])

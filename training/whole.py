@@ -27,7 +27,7 @@ class WholeProduct:
         factor = np.maximum(np.abs(weights).max(axis=0), LEAST) / 127.0
         self.weights = np.round(weights / factor).astype(np.int8)
         self.reach = reach
-        self.per_input = WHOLE / (1.0 if reach is None else reach)
+        self.per_input = 1.0 if reach is None else WHOLE / reach
         # float32, so that a model file holds just these numbers
         self.factor = (factor / self.per_input).astype(np.float32)
 
@@ -35,7 +35,8 @@ class WholeProduct:
         """``(n, in)`` to ``(n, out)``."""
         weights, factor = ops.cast(self.weights, x.dtype), ops.cast(self.factor, x.dtype)
         if self.reach is None:
-            top = ops.maximum(ops.max(ops.abs(x), axis=-1, keepdims=True), LEAST)
-            return ops.matmul(ops.round(x / top * self.per_input), weights) * top * factor
+            per_row = WHOLE / ops.maximum(ops.max(ops.abs(x), axis=-1, keepdims=True), LEAST)
+            # divided, for onnxruntime takes two factors of such a product for a pattern that is not in double
+            return ops.matmul(ops.round(x * per_row), weights) * factor / per_row
         whole = ops.clip(ops.round(x * self.per_input), -float(WHOLE), float(WHOLE))
         return ops.matmul(whole, weights) * factor

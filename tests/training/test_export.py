@@ -168,6 +168,7 @@ def test_the_original_network_is_exported_in_single_precision_as_it_is() -> None
 
 @pytest.fixture
 def studio() -> StudioGenerator:
+    keras.utils.set_random_seed(3)
     sizes = {"width": 8, "codes": 6, "composer": 10, "hidden": 8}
     config = parse({"name": "x", "network": "studio", "data": "", "vae": sizes})
     network = StudioGenerator(
@@ -179,8 +180,19 @@ def studio() -> StudioGenerator:
     network.composer.blur.assign(np.abs(np.asarray(network.composer.blur)))
     network.composer.make_whole(4.0)
     network.decoder.make_whole()
-    network.decision.thresholds = Thresholds(strike=-30.0, hold=0.5, least=1e-3)
+    network.decision.thresholds = Thresholds(strike=-20.0, hold=0.5, least=1e-3)
     return network
+
+
+def test_no_product_is_of_what_was_just_transposed(studio: StudioGenerator) -> None:
+    # older versions of onnxruntime would not load it
+    model = graph.to_onnx(studio)
+    maker = {name: node for node in model.graph.node for name in node.output}
+    products = [node for node in model.graph.node if node.op_type == "MatMul"]
+    before = [maker[name] for node in products for name in node.input if name in maker]
+    before += [maker[node.input[0]] for node in before if node.op_type == "Cast" and node.input[0] in maker]
+    assert "Transpose" not in {node.op_type for node in before}
+    assert "Einsum" in operations(model)
 
 
 def test_the_studio_network_is_exported_in_double_precision_throughout(studio: StudioGenerator) -> None:
@@ -197,7 +209,7 @@ def test_the_studio_network_is_exported_in_double_precision_throughout(studio: S
     assert used == {"GreaterOrEqual"}
     assert export_onnx.parity(network, model.SerializeToString(), LATENTS) == 0.0
     rolls = np.asarray(network(LATENTS))
-    network.decision.thresholds = Thresholds(strike=-30.0, hold=0.5)
+    network.decision.thresholds = Thresholds(strike=-20.0, hold=0.5)
     assert (rolls != np.asarray(network(LATENTS))).any()
 
 
