@@ -1,8 +1,8 @@
-"""Write a model that was exported before 0.9 as it would be exported now: ``python -m export.rewrite MODEL.onnx``.
+"""Write a model as it would be exported now: ``python -m export.rewrite MODEL.onnx``.
 
-Its run being gone, all is taken from the file: the loop over the beats is written anew from its own constants,
-and the large products outside it, which were in double precision, are in whole numbers. Card, words and
-report are those of :mod:`export.export_onnx`.
+For ``open`` 0.8 and ``maestro`` 1.4, whose runs are gone: all is taken from the file. The loop over the beats
+is written anew from its own constants, and the large products outside it, which were in double precision, are
+in whole numbers. Card, words and report are those of :mod:`export.export_onnx`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from pianogan_bgm.errors import PianoganError
 from pianogan_bgm.files import write_together
 from pianogan_bgm.generator import open_session, run_session
 from pianogan_bgm.models import find_model
+from training.composer import CHOICES, IDEAS, POINTERS
 from training.runs import revision
 from training.studio_export import REACH
 from training.whole import LEAST, WHOLE, WholeProduct
@@ -71,12 +72,13 @@ def rewrite_loop(model: onnx.ModelProto) -> None:
     values, nodes = Values(outside, body), list(body.node)
 
     def after(index: int, kind: str) -> onnx.NodeProto:
-        return next(node for node in nodes[index:] if node.op_type == kind)
+        found: onnx.NodeProto = next(node for node in nodes[index:] if node.op_type == kind)
+        return found
 
     def fixed(node: onnx.NodeProto) -> Any:
         return next(value for name in node.input if (value := values(name)) is not None)
 
-    whole = {}
+    whole: dict[str, Any] = {}
     places = [i for i, node in enumerate(nodes) if node.op_type == "MatMulInteger"]
     for name, at in zip(("gates", "memory", "say2", "ideas"), places, strict=True):
         whole[name] = SimpleNamespace(
@@ -86,15 +88,15 @@ def rewrite_loop(model: onnx.ModelProto) -> None:
         )
     recall = next(i for i, node in enumerate(nodes) if _shape(values(_second(node))) == (160, 192))
     whole["recall"] = WholeProduct(fixed(nodes[recall]), REACH)
-    table = values(after(places[-1], "Gather").input[0]).reshape(beats.CHOICES, -1)
+    table = values(after(places[-1], "Gather").input[0]).reshape(CHOICES, -1)
     lags = next(v for name in scan.input if _shape(v := values(name)) == (75, 6, 75))
     composer: Any = SimpleNamespace(
         whole=whole,
         width=256,
         hidden=192,
         codes=40,
-        daring=float(table[0, beats.IDEAS + beats.POINTERS]),
-        blur=table[1, beats.IDEAS + beats.POINTERS + 1 :],
+        daring=float(table[0, IDEAS + POINTERS]),
+        blur=table[1, IDEAS + POINTERS + 1 :],
         entry=fixed(nodes[0]),
         gates_bias=fixed(after(places[0], "Add")),
         ideas_bias=lambda: fixed(after(places[-1], "Add")),
@@ -168,7 +170,8 @@ def main(arguments: list[str] | None = None) -> int:
             if measured != sha256(weights).hexdigest():
                 raise ExportError(f"{given.report} is on other weights")
         said = f"{card.revision}, in whole numbers by {revision()}"
-        trained = Trained(None, card.convention, card.config, said, card.data_sha256, protocol, metrics)
+        network: Any = None  # only its words and figures are asked for
+        trained = Trained(network, card.convention, card.config, said, card.data_sha256, protocol, metrics)
         rolls = run_session(open_session(weights, given.name), parity_latents()[:8])
         card = make_card(given.name, trained, words, weights, rolls)
         to = given.to / given.name
