@@ -115,8 +115,8 @@ def run_session(session: Any, latents: Latents) -> npt.NDArray[np.float32]:
 def open_session(weights: bytes, where: str, *, once: bool = False) -> Any:
     """An onnxruntime session on one core for a generator's ONNX file.
 
-    ``once``: it is for one piece, for which to optimise the network takes longer than it saves, and the
-    weights were found to be whole before.
+    ``once``: it is for one piece, for which to optimise the network takes longer than it saves and memory
+    matters, and the weights were found to be whole before.
 
     Raises :class:`ModelDamaged`, beginning with ``where``, for what is no network, has other ports than a
     generator or keeps tensors in other files, and :class:`ModelError` without onnxruntime.
@@ -134,6 +134,8 @@ def open_session(weights: bytes, where: str, *, once: bool = False) -> Any:
         session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no common class of their own
         raise ModelDamaged(f"{where}: not a network that onnxruntime can load: {error}") from error
+    if once and hasattr(session, "_model_bytes"):
+        session._model_bytes = None  # it keeps them to begin anew with another provider
     _check_port(where, INPUT, session.get_inputs(), (LATENT_SIZE,))
     _check_port(where, OUTPUT, session.get_outputs(), ROLL.shape)
     return session

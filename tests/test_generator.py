@@ -19,7 +19,7 @@ from tiny_model import tiny_card, tiny_weights, write_tiny
 from pianogan_bgm import models
 from pianogan_bgm.cards import MAX_CARD_BYTES, ModelCard
 from pianogan_bgm.errors import InvalidLatent, InvalidRoll, ModelDamaged, ModelError, ModelNotFound
-from pianogan_bgm.generator import Generator
+from pianogan_bgm.generator import Generator, open_session
 from pianogan_bgm.latents import check_latents, fresh_seed, latent_of
 from pianogan_bgm.midi import piece_to_midi
 from pianogan_bgm.models import available_models
@@ -290,6 +290,12 @@ def test_a_network_that_is_not_kept_open_is_closed_and_its_memory_given_back(
     for _ in range(2):
         brief.compose(7)
     assert happened == ["opened", "run", "closed", "given back"] * 2
+
+
+def test_a_network_opened_once_holds_no_second_copy_of_its_file(tiny: Path) -> None:
+    weights = tiny.read_bytes()
+    session = open_session(weights, "tiny", once=True)
+    assert not any(value is weights for value in vars(session).values())
 
 
 def test_what_goes_wrong_with_a_network_that_is_not_kept_open_is_told_when_it_is_opened(
