@@ -199,10 +199,9 @@ def _recall(write: Writer, outer: Writer, composer: Composer, asks: str, blurs: 
 
 def _say(write: Writer, outer: Writer, composer: Composer, said: str, recalled: str) -> str:
     """All that is said of the choices, ``(n, 1, choices + 2 ideas codes)``."""
-    recall, say2, ideas = (composer.whole[name] for name in ("recall", "say2", "ideas"))
-    scaled = write("Round", write("Mul", recalled, outer.constant(recall.per_input)))
-    recalled = _product(write, outer, recall, scaled, say2.per_input)
-    u = _leaky(write, outer, write("Add", said, recalled))
+    say2, ideas = composer.whole["say2"], composer.whole["ideas"]
+    weights = outer.constant(say2.per_input * np.asarray(composer.recall_weights()))
+    u = _leaky(write, outer, write("Add", said, write("MatMul", recalled, weights)))
     u = _leaky(write, outer, _product(write, outer, say2, write("Round", u), ideas.per_input))
     out = _product(write, outer, ideas, write("Round", u))
     bias = np.array(composer.ideas_bias(), np.float64)

@@ -29,12 +29,14 @@ from export.export_onnx import (
     read_report,
     read_words,
 )
+from pianogan_bgm.cards import LATENT_SIZE
 from pianogan_bgm.errors import PianoganError
 from pianogan_bgm.files import write_together
 from pianogan_bgm.generator import open_session, run_session
 from pianogan_bgm.models import find_model
 from training.composer import CHOICES, IDEAS, POINTERS
 from training.runs import revision
+from training.studio import BEATS
 from training.studio_export import REACH
 from training.whole import LEAST, WHOLE, WholeProduct
 
@@ -87,7 +89,6 @@ def rewrite_loop(model: onnx.ModelProto) -> None:
             per_input=WHOLE / (1.0 if name == "memory" else REACH),
         )
     recall = next(i for i, node in enumerate(nodes) if _shape(values(_second(node))) == (160, 192))
-    whole["recall"] = WholeProduct(fixed(nodes[recall]), REACH)
     table = values(after(places[-1], "Gather").input[0]).reshape(CHOICES, -1)
     lags = next(v for name in scan.input if _shape(v := values(name)) == (75, 6, 75))
     composer: Any = SimpleNamespace(
@@ -100,6 +101,7 @@ def rewrite_loop(model: onnx.ModelProto) -> None:
         entry=fixed(nodes[0]),
         gates_bias=fixed(after(places[0], "Add")),
         ideas_bias=lambda: fixed(after(places[-1], "Add")),
+        recall_weights=lambda: fixed(nodes[recall]),
         lag_rows=lambda: lags,
     )
     added, constants = beats.loop(composer)
@@ -119,25 +121,50 @@ def rewrite_loop(model: onnx.ModelProto) -> None:
 
 
 def make_whole(model: onnx.ModelProto) -> None:
-    """Put large products outside the loop into whole numbers, as :class:`training.whole.WholeProduct` is."""
+    """Put large products outside the loop into whole numbers, as in :class:`training.layers.TimeConv`."""
     values, write = Values(model.graph), beats.Writer("whole/")
+    maker = {name: node for node in model.graph.node for name in node.output}
     for node in model.graph.node:
         weights = values(node.input[1]) if node.op_type == "MatMul" else None
-        if weights is None or weights.size < LARGE or weights.shape[0] == 14:  # those are the waves
+        if weights is None or weights.size < LARGE or weights.shape[0] == LATENT_SIZE:  # those are the waves
             write.nodes.append(node)
             continue
-        product, x = WholeProduct(weights.astype(np.float64)), node.input[0]
-        top = write("ReduceMax", write("Abs", x), axes=[-1], keepdims=1)
-        each = write("Div", write.constant(float(WHOLE)), write("Max", top, write.constant(LEAST)))
-        above = write("Add", write("Round", write("Mul", x, each)), write.constant(WHOLE + 1.0))
-        bytes_, middle = write("Cast", above, to=TensorProto.UINT8), write.constant(WHOLE + 1, np.uint8)
-        whole = write("MatMulInteger", bytes_, write.constant(product.weights, np.int8), middle)
-        whole = write("Mul", write("Cast", whole, to=TensorProto.DOUBLE), write.constant(product.factor))
-        write.nodes.append(helper.make_node("Div", [whole, each], [node.output[0]]))
+        rows, filters = maker[node.input[0]], weights.shape[1]
+        beside = maker[rows.input[0]] if rows.op_type == "Reshape" else rows
+        if beside.op_type != "Concat":
+            write.nodes.append(
+                helper.make_node("Identity", [_product(write, node.input[0], weights)], node.output)
+            )
+            continue
+        size = len(beside.input)
+        padding = maker[maker[beside.input[0]].input[0]]
+        reach = int(values(padding.input[1])[1])
+        kernel = weights.reshape(size, -1, filters).transpose(1, 0, 2).reshape(-1, size * filters)
+        parts = write("Pad", _product(write, padding.input[0], kernel), padding.input[1])
+        axes = write.constant([1, 2], np.int64)
+        total = ""
+        for k in range(size):
+            first, last = ([k * reach, k * filters], [k * reach + BEATS, (k + 1) * filters])
+            ends = (write.constant(at, np.int64) for at in (first, last))
+            part = write("Slice", parts, *ends, axes)
+            total = write("Add", total, part) if total else part
+        flat = write.constant([-1, filters], np.int64)
+        write.nodes.append(helper.make_node("Reshape", [total, flat], node.output))
     kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in write.nodes]
     del model.graph.node[:]
     model.graph.node.extend(kept)
     model.graph.initializer.extend(write.constants)
+
+
+def _product(write: beats.Writer, x: str, weights: Any) -> str:
+    product = WholeProduct(weights.astype(np.float64))
+    top = write("ReduceMax", write("Abs", x), axes=[-1], keepdims=1)
+    each = write("Div", write.constant(float(WHOLE)), write("Max", top, write.constant(LEAST)))
+    above = write("Add", write("Round", write("Mul", x, each)), write.constant(WHOLE + 1.0))
+    bytes_, middle = write("Cast", above, to=TensorProto.UINT8), write.constant(WHOLE + 1, np.uint8)
+    whole = write("MatMulInteger", bytes_, write.constant(product.weights, np.int8), middle)
+    whole = write("Mul", write("Cast", whole, to=TensorProto.DOUBLE), write.constant(product.factor))
+    return write("Div", whole, each)
 
 
 def _second(node: onnx.NodeProto) -> str:

@@ -184,7 +184,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         memory = self._remember(products["gates"](x) + self.gates_bias)
         _, asks, keys, said = ops.split(products["memory"](memory), self.parts(), axis=-1)
         recalled, copied, where = self._recall_all(asks, keys, codes)
-        said = said + products["recall"](recalled) + self._taste(style)[:, None]
+        said = said + ops.matmul(recalled, self.recall_weights()) + self._taste(style)[:, None]
         return *self._say(said, copied, products, bias), where
 
     def surprise(self, codes: Any, scores: Any, repeated: Any, clear: Any, blur: Any) -> Any:
@@ -206,7 +206,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         settings, chances, blurs, lots, taste = self.plan(latent)
         lags, spots = self.lag_rows(), ops.convert_to_tensor(np.eye(BEATS, dtype=self.compute_dtype))
         products, bias, blur = self.whole or self._products(), self.ideas_bias(), self._cast(self.blur)
-        to_hear = ops.transpose(blurs, (1, 0, 2))
+        recall_weights, to_hear = self.recall_weights(), ops.transpose(blurs, (1, 0, 2))
 
         def beat(now: Any, carry: Any) -> Any:
             heard, memory, back, keys, made = carry
@@ -214,7 +214,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
             memory = self._gate(products["gates"](x) + self._cast(self.gates_bias), back, memory)
             back, asks, key, said = ops.split(products["memory"](memory), self.parts(), axis=-1)
             recalled, copied, repeated = self._recall(asks, keys, made + to_hear, made, lags[now])
-            said = said + products["recall"](recalled) + taste
+            said = said + ops.matmul(recalled, recall_weights) + taste
             odds, means, spreads = self._say(said, copied, products, bias)
             choice = ops.one_hot(ops.argmax(odds + lots[now], axis=-1), CHOICES, dtype=means.dtype)
             chosen, repeats = choice[:, :-1, None], choice[:, -1:]
@@ -293,7 +293,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     def make_whole(self, reach: float) -> None:
         """From now on compose with the large products in whole numbers (:class:`WholeProduct`).
 
-        ``reach``: the greatest magnitude, of codes and at a beat's entry, that is told from greater ones.
+        ``reach``: the greatest magnitude at a beat's entry that is told from greater ones.
         """
         reaches = {"memory": 1.0}
         self.whole = {
@@ -309,7 +309,6 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         return {
             "gates": self.gates,
             "memory": self.from_memory_weights(),
-            "recall": self.recall_weights(),
             "say2": self.say2,
             "ideas": self.ideas_weights(),
         }

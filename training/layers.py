@@ -15,8 +15,8 @@ from training.whole import WholeProduct
 class TimeConv(keras.layers.Layer):  # type: ignore[misc]  # keras is untyped
     """Convolution over time with "same" padding, float ``(batch, time, channels)``.
 
-    In float64 it is a sum of shifted matrix products instead: onnxruntime has double-precision matrix
-    products on every CPU, but no such convolution. So it is once it was made whole, in whole numbers.
+    In float64, and once it was made whole, it is one matrix product and a sum of its parts, shifted:
+    onnxruntime has double-precision matrix products on every CPU, but no such convolution.
     """
 
     def __init__(self, filters: int, size: int = 3, dilation: int = 1, **kwargs: Any) -> None:
@@ -35,28 +35,38 @@ class TimeConv(keras.layers.Layer):  # type: ignore[misc]  # keras is untyped
         """``(batch, time, channels)`` to ``(batch, time, filters)``."""
         kernel, bias = ops.cast(self.kernel, self.compute_dtype), ops.cast(self.bias, self.compute_dtype)
         if self.whole is not None:
-            return self._shifted(x, self.whole) + bias
+            return self._shifted(self._by_rows(x, self.whole)) + bias
         if self.size == 1:
             return ops.matmul(x, kernel[0]) + bias
         if self.compute_dtype == "float64":
-            flat = ops.reshape(kernel, (-1, self.filters))
-            return self._shifted(x, lambda rows: ops.matmul(rows, flat)) + bias
+            beside = self._beside(kernel)
+            return self._shifted(self._by_rows(x, lambda rows: ops.matmul(rows, beside))) + bias
         return ops.conv(x, kernel, padding="same", dilation_rate=self.dilation) + bias
 
     def make_whole(self) -> None:
         """From now on multiply in whole numbers, of the weights as they are now."""
-        kernel = np.asarray(self.kernel, np.float64)
-        self.whole = WholeProduct(kernel.reshape(-1, self.filters))
+        self.whole = WholeProduct(np.asarray(self._beside(self.kernel), np.float64))
 
-    def _shifted(self, x: Any, product: Callable[[Any], Any]) -> Any:
+    def _beside(self, kernel: Any) -> Any:
+        """The weights for all shifts side by side, ``(channels, size filters)``."""
+        return ops.reshape(ops.transpose(kernel, (1, 0, 2)), (-1, self.size * self.filters))
+
+    def _by_rows(self, x: Any, product: Callable[[Any], Any]) -> Any:
+        """``product`` of each moment by itself: what comes of one does not depend on those around it."""
         _, time, channels = x.shape
-        if self.size > 1:
-            reach = self.dilation * (self.size // 2)
-            padded = ops.pad(x, ((0, 0), (reach, reach), (0, 0)))
-            shifts = [padded[:, k * self.dilation : k * self.dilation + time] for k in range(self.size)]
-            x = ops.concatenate(shifts, axis=-1)
-        rows = product(ops.reshape(x, (-1, self.size * channels)))
-        return ops.reshape(rows, (-1, time, self.filters))
+        return ops.reshape(product(ops.reshape(x, (-1, channels))), (-1, time, self.size * self.filters))
+
+    def _shifted(self, parts: Any) -> Any:
+        """Sum of what every moment gives to itself and to those around it."""
+        if self.size == 1:
+            return parts
+        time, reach = parts.shape[1], self.dilation * (self.size // 2)
+        padded = ops.pad(parts, ((0, 0), (reach, reach), (0, 0)))
+        shifts = [
+            padded[:, k * self.dilation : k * self.dilation + time, k * self.filters : (k + 1) * self.filters]
+            for k in range(self.size)
+        ]
+        return sum(shifts[1:], shifts[0])
 
 
 class Norm(keras.layers.Layer):  # type: ignore[misc]  # keras is untyped
