@@ -319,11 +319,11 @@ class Engine:
             return
         self.stats.commands += len(commands)
         if not self.sink.playing:
-            with hurried(HURRY_SECONDS):
+            with hurried(HURRY_SECONDS, pressed=True):
                 self._begin(commands)
             return
         began = self._clock()
-        with hurried(HURRY_SECONDS):
+        with hurried(HURRY_SECONDS, pressed=True):
             for reaction in reactions():
                 if self._try(commands, reaction):
                     break

@@ -30,8 +30,6 @@ HURRIED_SECONDS: Final = 0.0015
 """The same for work that is behind: a frame of the game may come this much later for it."""
 SWITCH_SECONDS: Final = 0.0001
 """Python's switch interval while any work is behind."""
-SOON_SECONDS: Final = 0.1
-"""What is to be done within this leaves no time for what may be wanted later."""
 PAUSE_SECONDS: Final = 0.0001
 """Long enough for a waiting thread to wake up and take its turn."""
 
@@ -41,13 +39,15 @@ _T = TypeVar("_T")
 class _Own(threading.local):
     """When this thread last let others have a turn, None where it need not; from when on it hurries.
 
-    ``awaited``: whether something waits for its work. ``behind``: whether it hurries.
+    ``awaited``: whether something waits for its work. ``behind``: whether it hurries. ``pressed``: whether
+    nothing is to be done that is not wanted now.
     """
 
     since: float | None = None
     late: float = inf
     awaited: Callable[[], object] = bool  # without an argument: no
     behind: bool = False
+    pressed: bool = False
 
 
 _own: Final = _Own()
@@ -112,25 +112,26 @@ def breathe() -> None:
 
 
 @contextmanager
-def hurried(after: float, awaited: Callable[[], object] = bool) -> Iterator[None]:
+def hurried(after: float, awaited: Callable[[], object] = bool, *, pressed: bool = False) -> Iterator[None]:
     """Work that should not take longer than ``after`` seconds: what is left of it then, hurries.
 
     So does what is left of it once ``awaited`` is true: something else waits for it to be done.
+    ``pressed``: of all of it only what is wanted now should be done (:func:`is_pressed`).
     """
-    before = _own.late, _own.awaited
-    _own.late, _own.awaited = perf_counter() + after, awaited
+    before = _own.late, _own.awaited, _own.pressed
+    _own.late, _own.awaited, _own.pressed = perf_counter() + after, awaited, pressed
     try:
         yield
     finally:
-        _own.late, _own.awaited = before
+        _own.late, _own.awaited, _own.pressed = before
         if _own.behind:
             _own.behind = False
             _interval.restore()
 
 
-def pressed() -> bool:
-    """Whether the present work is wanted so soon that only what it needs now should be done."""
-    return _own.late - perf_counter() < SOON_SECONDS
+def is_pressed() -> bool:
+    """Whether the present work is wanted so soon that what may be wanted later should wait."""
+    return _own.pressed
 
 
 def in_turns(items: Iterable[_T]) -> Iterator[_T]:

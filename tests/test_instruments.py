@@ -222,7 +222,7 @@ def test_a_recording_goes_on_just_where_it_stopped():
 def test_a_tone_sounds_the_same_however_far_its_recording_is_decoded(rate, pitch):
     tone = Tone(0, pitch, 3 * rate, 80)
     bit_by_bit, at_once = Piano(rate), Piano(rate)
-    with hurried(0.0):
+    with hurried(0.0, pressed=True):
         parts = [mix(bit_by_bit, [tone], at, rate // 5) for at in range(0, 3 * rate, rate // 5)]
     assert np.array_equal(np.concatenate(parts), mix(at_once, [tone], 0, 3 * rate))
 
@@ -282,7 +282,7 @@ def test_only_what_is_heard_is_decoded_and_none_of_it_twice(monkeypatch):
     mix(piano, [Tone(0, 60, 4410, 90)], 0, 44100)
     assert 0 < piano.cached_bytes <= 44100 * 4
     decoded.clear()
-    with hurried(0.0):  # what is wanted now, for the rest may wait
+    with hurried(0.0, pressed=True):  # what is wanted now, for the rest may wait
         for at in range(0, 24000, 8000):
             mix(piano, [Tone(0, 63, 60000, 90)], at, 8000)
     assert [end // 22050 for _, end in decoded] == [1, 2]

@@ -47,14 +47,14 @@ def test_work_that_is_behind_pauses_less_often_and_then_as_before(pauses):
     assert len(pauses) - early - late >= 19
 
 
-def test_work_is_pressing_where_it_is_wanted_soon_and_only_there(pauses):
-    assert not turns.pressed()
-    with turns.hurried(turns.SOON_SECONDS + 0.0009):
-        assert not turns.pressed()
+def test_work_is_pressed_where_that_is_said_and_only_there():
+    assert not turns.is_pressed()
+    with turns.hurried(1.0, pressed=True):
+        assert turns.is_pressed()
         with turns.hurried(0.0):
-            assert turns.pressed()
-        assert [turns.pressed() for _ in range(4)] == [False, True, True, True]
-    assert not turns.pressed()
+            assert not turns.is_pressed()
+        assert turns.is_pressed()
+    assert not turns.is_pressed()
 
 
 def test_preparing_a_piece_and_mixing_let_others_have_their_turn(pauses):

@@ -21,7 +21,7 @@ from pianogan_bgm.instruments.cache import CACHE_BYTES, PcmCache
 from pianogan_bgm.instruments.cleaning import CELL, HEADROOM, placed, reach, rumble_cells, without_rumble
 from pianogan_bgm.instruments.resample import Pcm16, resample, source_begin, source_frames
 from pianogan_bgm.instruments.tones import Block, Tone, release_curve, velocity_gain
-from pianogan_bgm.turns import breathe, in_turns, pressed
+from pianogan_bgm.turns import breathe, in_turns, is_pressed
 
 SAMPLES: Final = Path(__file__).resolve().parent.parent / "samples"
 LAYER_TOPS: Final = {6: 62, 10: 92, 14: 127}
@@ -122,7 +122,7 @@ class Piano:
 
         def more(begin: int) -> Pcm16:
             half_second = self.rate // 2
-            wanted = frames if pressed() else ring
+            wanted = frames if is_pressed() else ring
             end = min(longest, -(-wanted // half_second) * half_second)
             first = source_begin(begin, step) // CELL * CELL
             source = _clean(recording, first, source_frames(end, step))
