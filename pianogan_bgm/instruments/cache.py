@@ -12,7 +12,7 @@ import numpy as np
 
 from pianogan_bgm.instruments.resample import Pcm16
 
-CACHE_BYTES: Final = 16_000_000
+CACHE_BYTES: Final = 14_000_000
 _NOTHING: Final[Pcm16] = np.empty((0, 2), dtype=np.int16)
 
 
