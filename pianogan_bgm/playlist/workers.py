@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol, TypeVar
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
 
 from pianogan_bgm.errors import PlaylistError
+
+_INTERRUPT: Final = signal.getsignal(signal.SIGINT)
+"""What a process does at Ctrl-C when it begins."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -46,8 +53,24 @@ class _Joblib:
 
         order = "generator" if in_order else "generator_unordered"
         parallel = Parallel(n_jobs=self._jobs, batch_size=1, return_as=order)
-        results: Iterator[_Result] = parallel(delayed(work)(item) for item in items)
+        interruptible = delayed(partial(_interruptible, os.getpid(), work))
+        results: Iterator[_Result] = parallel(interruptible(item) for item in items)
         return results
+
+
+def _interruptible(parent: int, work: Callable[[_Item], _Result], item: _Item) -> _Result:
+    """``work(item)``; another process than ``parent`` is interrupted in it and nowhere else.
+
+    A terminal sends Ctrl-C to the workers, too. Work that is interrupted leaves nothing half-written; between
+    two items a worker would only print where it happened to be.
+    """
+    if os.getpid() == parent or threading.current_thread() is not threading.main_thread():
+        return work(item)
+    signal.signal(signal.SIGINT, _INTERRUPT)
+    try:
+        return work(item)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
