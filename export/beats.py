@@ -89,7 +89,8 @@ def loop(composer: Composer) -> tuple[list[onnx.NodeProto], list[onnx.TensorProt
     states = [
         *(_row(outer, name) for name in ("heard", "memory")),
         *back,
-        *(_longer(outer, name) for name in ("keys", "made")),
+        _longer(outer, "keys", axis=3, axes=4),
+        _longer(outer, "made"),
     ]
     last = [f"last/{port.name}" for port in body.output]
     scanned = len(plan) + len(fixed)
@@ -104,9 +105,8 @@ def _row(outer: Writer, name: str) -> str:
     return outer("Unsqueeze", name, outer.constant([-2], np.int64))
 
 
-def _longer(outer: Writer, name: str) -> str:
-    """A value of all beats with the one more: keys ``(n, heads, size, beats)``, else ``(n, beats, x)``."""
-    axis, axes = (3, 4) if name == "keys" else (1, 3)
+def _longer(outer: Writer, name: str, axis: int = 1, axes: int = 3) -> str:
+    """A value of all beats, which are its ``axis`` of ``axes``, with zeros for the one more."""
     ends = np.zeros(2 * axes, np.int64)
     ends[axes + axis] = 1
     return outer("Pad", name, outer.constant(ends, np.int64))
@@ -135,7 +135,7 @@ def _body(composer: Composer, outer: Writer, taste: str, blurs: str) -> onnx.Gra
     entry = outer.constant(whole["gates"].per_input * np.asarray(composer.entry))
     x = _leaky(write, outer, write("Add", write("MatMul", "beat/heard", entry), "beat/setting"))
     gates = _product(write, outer, whole["gates"], write("Round", x))
-    memory = _gate(write, outer, composer, write("Add", gates, _weights(outer, composer.gates_bias)))
+    memory = _gate(write, outer, composer, write("Add", gates, outer.constant(composer.gates_bias)))
     scaled = write("Round", write("Mul", memory, outer.constant(whole["memory"].per_input)))
     heads = HEADS + POINTERS
     parts = [2 * width, width, heads * HEAD_SIZE, heads * HEAD_SIZE, composer.hidden]
@@ -259,10 +259,6 @@ def _product(
 
 def _leaky(write: Writer, outer: Writer, x: str) -> str:
     return write("Max", x, write("Mul", x, outer.constant(0.2)))
-
-
-def _weights(outer: Writer, variable: Any) -> str:
-    return outer.constant(np.asarray(variable))
 
 
 def _port(name: str, shape: tuple[Any, ...]) -> onnx.ValueInfoProto:
