@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from pianogan_bgm.commands import Command
 from pianogan_bgm.instruments.tones import Block
-from pianogan_bgm.mixdown import GRID, STINGER_DECK, Band, Mix, Mixdown
+from pianogan_bgm.mixdown import GRID, STINGER_DECK, Band, Mixdown, Span
 from pianogan_bgm.room import SMALL_ROOM, Room, reverb
 from pianogan_bgm.rules import apply, silence
 from pianogan_bgm.state import EVENT_KINDS, Event, Out, State
@@ -108,7 +108,7 @@ class Conductor:
     def render(self, at: int, frames: int) -> Block:
         """Frames ``at`` to ``at + frames``, float32 ``(frames, 2)``, within ±1."""
         self.advance(-(-(at + frames) // GRID) * GRID)
-        return self._mixdown.render(at, frames, self._mixes(at, at + frames))
+        return self._mixdown.render(at, frames, self._mixes)
 
     def events(self, first: int, last: int) -> list[Event]:
         """Events heard from frame ``first`` up to, not including, ``last``; decided ones only."""
@@ -149,11 +149,13 @@ class Conductor:
         if self._waiting or self._now.running or self._now.ends_at is not None:
             return None
         decks = {STINGER_DECK, *(fader.deck for fader in self._now.mix.faders)}
-        return max(self._mixdown.last_end(decks), self._moments[-1].frame if self._moments else 0)
+        ended = max(self._mixdown.last_end(decks), self._moments[-1].frame if self._moments else 0)
+        return ended + (self._mixdown.echo if self._mixdown.tones else 0)
 
     def forget(self, before: int) -> None:
         """Let go of what only frames before ``before`` need; they can be neither changed nor rendered."""
-        index = bisect_right(self._moments, before, key=lambda moment: moment.frame) - 1
+        needed = before - self._mixdown.reach  # a gain is heard as long as echoes are
+        index = bisect_right(self._moments, needed, key=lambda moment: moment.frame) - 1
         if index > 0:
             del self._moments[:index]
         self._mixdown.forget(before)
@@ -190,7 +192,7 @@ class Conductor:
             return self._moments[index + 1].before
         return self._now
 
-    def _mixes(self, first: int, last: int) -> list[tuple[int, Mix]]:
+    def _mixes(self, first: int, last: int) -> list[Span]:
         """The gains that hold over some frames, each from its first frame on."""
         index = bisect_right(self._moments, first, key=lambda moment: moment.frame)
         mixes = [(first, self._after(index - 1).mix)]

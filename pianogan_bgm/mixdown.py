@@ -1,14 +1,16 @@
 """From tones to PCM: gain curves, layers, the mix.
 
 Everything here is a pure function of the frame, so a stream may be cut into blocks of any size. Tones are
-rendered before their gains, in the room already, on a fixed grid of blocks and kept for a while: ducking,
-fading or thinning one layer then costs a multiplication, not another rendering.
+rendered before their gains, on a fixed grid of blocks, and kept for a while: ducking, fading or thinning one
+layer then costs a multiplication, not another rendering. All of them stand in one room, so what is faded out
+leaves its last echoes; the volume comes after the room and lets nothing through.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -91,7 +93,7 @@ class Fader:
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """All gains from one frame on. Stingers hear the volume alone."""
+    """All gains from one frame on. The volume is that of everything, the others are not for stingers."""
 
     volume: Ramp = OPEN
     duck: Ramp = OPEN
@@ -99,15 +101,19 @@ class Mix:
     layers: tuple[Ramp, ...] = (OPEN,) * len(LAYERS)
     faders: tuple[Fader, ...] = ()
 
-    def curve(self, bus: Bus, at: int, frames: int) -> Curve:
-        """Gain of ``bus`` over some frames; 0 for a deck that has gone."""
+    def loudness(self, at: int, frames: int) -> Curve:
+        """Gain of everything over some frames."""
+        return self.volume.curve(at, frames)
+
+    def curve(self, at: int, frames: int, *, bus: Bus) -> Curve:
+        """Gain of ``bus`` over some frames, that of everything apart; 0 for a deck that has gone."""
         deck, layer, _ = bus
         if deck == STINGER_DECK:
-            return self.volume.curve(at, frames)
+            return 1.0
         for fader in self.faders:
             if fader.deck == deck:
                 gain: Curve = fader.gain
-                for ramp in (fader.ramp, self.layers[layer], self.duck, self.fade, self.volume):
+                for ramp in (fader.ramp, self.layers[layer], self.duck, self.fade):
                     gain = gain * ramp.curve(at, frames)
                 return gain
         return 0.0
@@ -125,36 +131,41 @@ def layer_gain(layer: int, intensity: float) -> float:
     return float(np.interp(intensity, (0.0, 0.25, 0.5, 0.75, 1.0), _LAYER_GAINS[layer]))
 
 
+Span: TypeAlias = tuple[int, Mix]
+"""The frame that gains hold from, and the gains."""
+Spans: TypeAlias = Callable[[int, int], Sequence[Span]]
+"""The gains that hold over some frames, given the first of them and the one after the last."""
+_Sounds: TypeAlias = tuple[tuple[Bus, tuple[Tone, ...]], ...]
+
+
 @dataclass(slots=True)
 class _Sounding:
-    """A tone on its bus, with the frames at which it was decided, it ends, and its echoes are silent."""
+    """A tone on its bus, with the frames at which it was decided and at which it ends."""
 
     decided: int
     tone: Tone
     end: int
-    silent: int
-
-
-_Blocks: TypeAlias = dict[tuple[Bus, int], tuple[tuple[Tone, ...], Block]]
-"""Blocks of a bus by their place on the grid, each with the tones it was made from."""
 
 
 class Mixdown:
-    """The tones of a stream and their rendering in a room. Knows no musical time."""
+    """The tones of a stream and their rendering in a room. Knows no musical time.
+
+    ``reach``: how many frames before one that is rendered count, their tones and their gains.
+    """
 
     def __init__(self, band: Band, room: Reverb) -> None:
         self._band = band
         self._room = room
-        self._back = -(-room.tail // GRID)
+        self.reach = room.tail + GRID
         self._buses: dict[Bus, list[_Sounding]] = {}
-        self._dry: _Blocks = {}
-        self._done: _Blocks = {}
+        self._dry: dict[tuple[Bus, int], tuple[tuple[Tone, ...], Block]] = {}
+        self._mixed: dict[int, tuple[_Sounds, tuple[Span, ...], Block]] = {}
 
     def add(self, decided: int, voices: Iterable[tuple[Bus, Tone]]) -> None:
         """Take tones decided at frame ``decided``, which never goes back but by :meth:`rewind`."""
         rings = [(bus, tone, tone.start + self._band(bus[2]).ring(tone)) for bus, tone in voices]
         for bus, tone, end in rings:  # all or none of them: an instrument may be one that cannot be loaded
-            self._buses.setdefault(bus, []).append(_Sounding(decided, tone, end, end + self._room.tail))
+            self._buses.setdefault(bus, []).append(_Sounding(decided, tone, end))
 
     def rewind(self, frame: int) -> None:
         """Take back every tone decided at ``frame`` or later."""
@@ -163,70 +174,68 @@ class Mixdown:
                 sounding.pop()
 
     def forget(self, before: int) -> None:
-        """Let go of what is silent before frame ``before``."""
+        """Let go of what is silent, echoes and all, before frame ``before``."""
         for bus in list(self._buses):
-            self._buses[bus] = [one for one in self._buses[bus] if one.silent > before]
+            self._buses[bus] = [one for one in self._buses[bus] if one.end + self.reach > before]
             if not self._buses[bus]:
                 del self._buses[bus]
         self.release(before)
 
     def release(self, before: int) -> None:
         """Let go of rendered sound that only frames before ``before`` need; it is made again if asked for."""
-        for blocks, needed in ((self._done, 1), (self._dry, 1 + self._back)):
-            for place in [place for place in blocks if (place[1] + needed) * GRID <= before]:
-                del blocks[place]
+        for place in [place for place in self._dry if (place[1] + 1) * GRID <= before]:
+            del self._dry[place]
+        for at in [at for at in self._mixed if (at + 1) * GRID <= before - self._room.tail]:
+            del self._mixed[at]
 
     @property
     def tones(self) -> int:
         """How many tones are kept."""
         return sum(map(len, self._buses.values()))
 
+    @property
+    def echo(self) -> int:
+        """Frames for which what has ended echoes."""
+        return self._room.tail
+
     def last_end(self, decks: set[int]) -> int:
         """Frame at which the last tone of these decks is silent, 0 without any."""
         return max(
-            (one.silent for bus, tones in self._buses.items() if bus[0] in decks for one in tones), default=0
+            (one.end for bus, tones in self._buses.items() if bus[0] in decks for one in tones), default=0
         )
 
-    def render(self, at: int, frames: int, mixes: Sequence[tuple[int, Mix]]) -> Block:
-        """Frames ``at`` to ``at + frames``, limited; ``mixes`` says from which frame which gains hold."""
-        out = np.zeros((frames, 2), dtype=np.float32)
-        for bus in sorted(self._buses):
-            gain = _join(bus, at, frames, mixes)
-            if isinstance(gain, float):
-                if gain == 0.0:
-                    continue
-                self._spread(bus, at, out, np.float32(gain))
-            else:
-                self._spread(bus, at, out, gain.astype(np.float32)[:, None])
-        return finish(out)
+    def render(self, at: int, frames: int, spans: Spans) -> Block:
+        """Frames ``at`` to ``at + frames``, limited.
 
-    def _spread(self, bus: Bus, at: int, out: Block, gain: np.float32 | Block) -> None:
-        frames = len(out)
-        for place in in_turns(range(at // GRID, (at + frames - 1) // GRID + 1)):
-            block = self._block(bus, place)
-            if block is None:
-                continue
-            first, last = max(at, place * GRID), min(at + frames, (place + 1) * GRID)
-            part = block[first - place * GRID : last - place * GRID]
-            here = gain if isinstance(gain, np.float32) else gain[first - at : last - at]
-            out[first - at : last - at] += part * here
+        ``spans`` is asked for the gains of whole blocks of the grid, from ``reach`` frames before on.
+        """
+        tail, end = self._room.tail, at + frames
+        out = np.empty((frames, 2), dtype=np.float32)
+        for place in in_turns(range(at // GRID, (end - 1) // GRID + 1)):
+            first, last = max(at, place * GRID), min(end, (place + 1) * GRID)
+            blocks = range((first - tail) // GRID, place + 1)
+            sound = np.concatenate([self._mix(block, spans) for block in blocks])
+            begin = blocks[0] * GRID
+            out[first - at : last - at] = self._room.wet(sound[first - tail - begin : last - begin])
+        return finish(out * _gain(Mix.loudness, spans(at, end), at, frames))
 
-    def _block(self, bus: Bus, place: int) -> Block | None:
-        """One block of the grid with the echoes in it, None for silence."""
-        tones = self._sounding(bus, (place - self._back) * GRID, (place + 1) * GRID)
-        if not tones:
-            return None
-        kept = self._done.get((bus, place))
-        if kept is None or kept[0] != tones:
-            sound = [self._dry_block(bus, one) for one in range(place - self._back, place + 1)]
-            before = self._back * GRID - self._room.tail
-            kept = self._done[bus, place] = tones, self._room.wet(np.concatenate(sound)[before:])
-            # the next block needs those after it; a block made again mixes it again, which costs little
-            self._dry.pop((bus, place - self._back), None)
-        return kept[1]
+    def _mix(self, place: int, spans: Spans) -> Block:
+        """One block of the grid without echoes, all buses with their gains."""
+        first, last = place * GRID, (place + 1) * GRID
+        buses = ((bus, self._sounding(bus, first, last)) for bus in sorted(self._buses))
+        sounds = tuple((bus, tones) for bus, tones in buses if tones)
+        gains = tuple(spans(first, last))
+        kept = self._mixed.get(place)
+        if kept is None or kept[:2] != (sounds, gains):
+            out = np.zeros((GRID, 2), dtype=np.float32)
+            for bus, tones in in_turns(sounds):
+                gain = _gain(partial(Mix.curve, bus=bus), gains, first, GRID)
+                if gain.any():
+                    out += self._dry_block(bus, tones, place) * gain
+            kept = self._mixed[place] = sounds, gains, out
+        return kept[2]
 
-    def _dry_block(self, bus: Bus, place: int) -> Block:
-        tones = self._sounding(bus, place * GRID, (place + 1) * GRID)
+    def _dry_block(self, bus: Bus, tones: tuple[Tone, ...], place: int) -> Block:
         kept = self._dry.get((bus, place))
         if kept is None or kept[0] != tones:
             kept = self._dry[bus, place] = tones, mix(self._band(bus[2]), tones, place * GRID, GRID)
@@ -237,13 +246,16 @@ class Mixdown:
         return tuple(one.tone for one in self._buses[bus] if one.tone.start < end and one.end > start)
 
 
-def _join(bus: Bus, at: int, frames: int, mixes: Sequence[tuple[int, Mix]]) -> Curve:
-    """One curve out of several spans of gains."""
-    if len(mixes) == 1:
-        return mixes[0][1].curve(bus, at, frames)
-    whole = np.empty(frames)
-    for index, (since, gains) in enumerate(mixes):
-        first = max(since, at)
-        last = mixes[index + 1][0] if index + 1 < len(mixes) else at + frames
-        whole[first - at : last - at] = gains.curve(bus, first, last - first)
-    return whole
+def _gain(
+    curve: Callable[[Mix, int, int], Curve], spans: Sequence[Span], at: int, frames: int
+) -> npt.NDArray[np.float32]:
+    """One curve out of several spans, to multiply a block with: ``(frames, 1)``, or ``()`` if steady."""
+    if len(spans) == 1:
+        whole = np.asarray(curve(spans[0][1], at, frames))
+    else:
+        whole = np.empty(frames)
+        for index, (since, gains) in enumerate(spans):
+            first = max(since, at)
+            last = spans[index + 1][0] if index + 1 < len(spans) else at + frames
+            whole[first - at : last - at] = curve(gains, first, last - first)
+    return (whole[:, None] if whole.ndim else whole).astype(np.float32)

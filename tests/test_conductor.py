@@ -8,6 +8,7 @@ from pianogan_bgm import commands as c
 from pianogan_bgm.conductor import Conductor
 from pianogan_bgm.notes import Note
 from pianogan_bgm.piece import Piece
+from pianogan_bgm.room import reverb
 from pianogan_bgm.state import Deck, State
 from pianogan_bgm.stingers import STINGERS, Figure
 from pianogan_bgm.tune import prepare
@@ -188,7 +189,8 @@ def test_a_crossfade_is_as_long_as_its_beats():
     before = slice(0, fade - 50)
     both, new = music.render(line, fade + RATE), alone.render(line, fade + RATE)
     assert not np.array_equal(both[before], new[before])
-    np.testing.assert_array_equal(both[fade:], new[fade:])
+    gone = fade + reverb(RATE).tail  # the old piece echoes a little longer
+    np.testing.assert_array_equal(both[gone:], new[gone:])
 
 
 def test_a_pending_transition_can_be_cancelled_and_replaced():
@@ -290,11 +292,36 @@ def test_a_stinger_starts_on_the_grid_in_the_key_of_the_piece():
     assert pitches <= {(TUNES[0].key.tonic + degree) % 12 for degree in TUNES[0].key.scale}
 
 
-def test_stop_ends_in_silence_after_its_fade():
+def test_stop_ends_in_its_echoes_and_then_in_silence():
     music = conductor((0, c.Play(TUNES[0], -1)), (RATE, c.Stop(0.5)))
+    end, echo = RATE + RATE // 2, reverb(RATE).tail
+    playing = np.abs(music.render(RATE - echo, echo)).max()
     assert music.render(RATE, RATE // 4).any()
-    assert not music.render(RATE + RATE // 2, RATE * 2).any()
-    assert music.silent_from() is not None
+    assert 0.0 < np.abs(music.render(end, echo)).max() < playing / 4
+    assert not music.render(end + echo, RATE * 2).any()
+    assert music.silent_from() == end + echo
+
+
+def test_nothing_is_silent_from_the_beginning():
+    music = conductor((0, c.SetIntensity(0.3)))
+    music.advance(1)
+    assert music.silent_from() == 0
+
+
+def test_no_volume_is_silence_at_once():
+    music = conductor((0, c.Play(TUNES[0], -1)), (RATE, c.SetLevel("volume", 0.0, 0.1)))
+    assert music.render(RATE, RATE // 20).any()
+    assert not music.render(RATE + RATE // 10, RATE).any()
+
+
+def test_a_gain_is_heard_as_long_as_echoes_are_also_when_what_was_before_is_forgotten():
+    def music():
+        return conductor((0, c.Play(TUNES[0], -1)), (RATE * 3 - 5, c.SetLevel("duck", 0.1, 0.0)))
+
+    late = music()
+    late.render(0, RATE * 3)
+    late.forget(RATE * 3)
+    np.testing.assert_array_equal(late.render(RATE * 3, RATE), music().render(RATE * 3, RATE))
 
 
 def test_seeking_brings_what_still_rings_there():
@@ -319,7 +346,9 @@ def test_memory_does_not_grow_while_forgetting():
     for second in range(90):
         music.render(second * RATE, RATE)
         music.forget(second * RATE)
-        kept.append((music._mixdown.tones, len(music._moments), len(music._mixdown._done)))
+        kept.append(
+            (music._mixdown.tones, len(music._moments), len(music._mixdown._dry), len(music._mixdown._mixed))
+        )
     assert (np.max(kept[60:], axis=0) <= np.max(kept[20:60], axis=0)).all()
 
 

@@ -301,7 +301,7 @@ stats, journal = music.stats, list(engine.journal)
 music.close(); pygame.mixer.quit()
 offline = Conductor(8000, Band(8000))
 for frame, command in journal: offline.send(command, frame)
-np.save(os.environ["OFFLINE"], to_format(offline.render(0, max(f for f, _ in journal) + 1000), -16, 2))
+np.save(os.environ["OFFLINE"], to_format(offline.render(0, max(f for f, _ in journal) + 4000), -16, 2))
 print(stats.underruns + stats.late, stats.silent_frames)
 """
     raw, offline = tmp_path / "out.raw", tmp_path / "offline.npy"

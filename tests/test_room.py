@@ -84,9 +84,12 @@ def test_a_room_of_no_level_leaves_the_sound_as_it_is():
 
 def test_a_mixdown_lets_echoes_ring_on_and_forgets_only_what_is_silent():
     bus, tone = (0, 0, "pluck"), Tone(0, 60, 2000, 100)
-    mixes = [(0, Mix(faders=(Fader(0, Ramp.steady(1.0), 1.0),)))]
+    gains = Mix(faders=(Fader(0, Ramp.steady(1.0), 1.0),))
     end = pluck_band("pluck").ring(tone)
     walls = reverb(8000)
+
+    def mixes(first, last):
+        return [(first, gains)]
 
     def mixdown():
         made = Mixdown(pluck_band, walls)
@@ -96,8 +99,8 @@ def test_a_mixdown_lets_echoes_ring_on_and_forgets_only_what_is_silent():
     whole = mixdown().render(0, 4 * GRID, mixes)
     assert whole[end : end + walls.tail // 2].any()
     assert not whole[end + walls.tail :].any()
-    assert mixdown().last_end({0}) == end + walls.tail
-    for before in (end - 5, end + 5, end + walls.tail - 5, end + walls.tail):
+    assert mixdown().last_end({0}) == end
+    for before in (end - 5, end + 5, end + walls.tail - 5, end + walls.tail, end + mixdown().reach):
         late = mixdown()
         late.forget(before)
         assert np.array_equal(late.render(before, GRID, mixes), whole[before : before + GRID])
