@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any, NamedTuple, Self, TypeAlias
+from weakref import ref
 
 from pianogan_bgm import commands as c
 from pianogan_bgm.checks import (
@@ -32,7 +33,7 @@ from pianogan_bgm.json_rules import short
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.saves import SAVE_VERSION, check_named, check_save, load_place, save_place
-from pianogan_bgm.scenes import MOODS, PLAIN, Mood, Rule, Scene, rule_for
+from pianogan_bgm.scenes import MOODS, PLAIN, Feel, Mood, Rule, Scene, rule_for
 from pianogan_bgm.state import State
 from pianogan_bgm.stingers import STINGERS, Figure, figure
 from pianogan_bgm.tune import LAYERS
@@ -152,6 +153,8 @@ class Music(ABC):
         self._turn = 0
         """Number of the transition asked for last."""
         self._saved: dict[str, Any] | None = None
+        self._myself = ref(self)
+        """What a request knows this by, which must not keep it alive."""
 
     @abstractmethod
     def _send(self, *requests: Request) -> None:
@@ -321,7 +324,8 @@ class Music(ABC):
         from the :attr:`rules` by the names of both scenes: ``at``, ``fade_beats`` (length of the crossfade; 0
         lets the old piece ring out) and ``filler`` (a figure that leads over). ``hold``: coming back to the
         scene left goes on where it was left. A pending transition is replaced. The name alone of the scene
-        that plays already, or is about to, changes nothing: a game may say every frame where it is.
+        that plays already, or is about to, changes nothing: a game may say every frame where it is. Nor does
+        a file that cannot be read, which ``Stream`` raises and ``BackgroundMusic`` keeps in its ``stats``.
         """
         plain = at is None and fade_beats is None and filler is None and hold is None
         if plain and type(to) is str and to == self._said and (self.get_busy() or self._state() is not None):
@@ -338,6 +342,7 @@ class Music(ABC):
         if hold is None:
             leaving = self.scenes.get(asked.scene or "")
             hold = leaving is not None and leaving.hold
+        earlier = self._before
         self._before = None if when == "now" else self._waiting() or asked  # it replaces one that waits
         self._turn += 1
         tempo, intensity, transpose, instruments = scene.feel
@@ -351,7 +356,22 @@ class Music(ABC):
             asked.instruments if instruments is None else instruments,
         )
         self._said = name
-        self._send(partial(_go_over, scene, name, (when, beats, lead, hold, self._turn)))
+        self._send(
+            partial(
+                _go_over, scene, name, (when, beats, lead, hold, self._turn), (self._myself, asked, earlier)
+            )
+        )
+
+    def _stay(self, turn: int, asked: Asked, before: Asked | None, feel: Feel) -> None:
+        """Transition ``turn`` could not be made: what was asked for before, and what was set since, holds."""
+        if turn != self._turn:
+            return
+        for entry, value in feel._asdict().items():
+            now = getattr(self._asked, entry)
+            if value is None or now != value:
+                setattr(asked, entry, now)
+        # what was said is said: a game that says it every frame must not have it tried again every frame
+        self._asked, self._before, self._turn = asked, before, turn - 1
 
     def _scene_of(self, to: str | Scene | Source, loops: int) -> tuple[str | None, Scene]:
         if isinstance(to, Scene):
@@ -548,15 +568,22 @@ def _of_mood(mood: str) -> Scene:
 
 
 _How: TypeAlias = tuple[c.When, float, Figure | None, bool, int]
+_Whence: TypeAlias = tuple[ref[Music], Asked, Asked | None]
 
 
-def _go_over(scene: Scene, name: str | None, how: _How, desk: Desk) -> list[c.Command]:
-    """The transition to a scene, its piece composed or read."""
+def _go_over(scene: Scene, name: str | None, how: _How, whence: _Whence, desk: Desk) -> list[c.Command]:
+    """The transition to a scene, its piece composed or read; where that fails, all stays as ``whence``."""
     at, beats, lead, hold, turn = how
     endless = scene.piece is None
-    tune = desk.composer.following(scene.mood) if endless else desk.composer.tune(scene.piece)
-    if endless and desk.state.deck is not None and tune is desk.state.deck.tune:
-        tune = desk.composer.following(scene.mood)  # a playlist of few tracks came round to what plays
+    try:
+        tune = desk.composer.following(scene.mood) if endless else desk.composer.tune(scene.piece)
+        if endless and desk.state.deck is not None and tune is desk.state.deck.tune:
+            tune = desk.composer.following(scene.mood)  # a playlist of few tracks came round to what plays
+    except Exception:
+        music, asked, before = whence
+        if (there := music()) is not None:
+            there._stay(turn, asked, before, scene.feel)
+        raise
     loops = 0 if endless else scene.loops
     return [
         c.Transition(

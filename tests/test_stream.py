@@ -7,7 +7,14 @@ from music_fakes import FakeGenerator, make_piece
 
 from pianogan_bgm import Scene, Stream
 from pianogan_bgm.composer import Composer, morph
-from pianogan_bgm.errors import InvalidLatent, InvalidNote, InvalidSetting, ModelNotFound, PianoganError
+from pianogan_bgm.errors import (
+    InvalidLatent,
+    InvalidMidi,
+    InvalidNote,
+    InvalidSetting,
+    ModelNotFound,
+    PianoganError,
+)
 from pianogan_bgm.latents import latent_of
 from pianogan_bgm.midi import write_midi
 from pianogan_bgm.room import reverb
@@ -252,6 +259,26 @@ def test_a_saved_state_goes_on_at_the_very_frame():
     # echoes of what came before apart, and what rings from before the pre-roll, the very same samples
     begun = reverb(RATE).tail
     np.testing.assert_allclose(fill(restored, 2)[begun:], fill(stream, 2)[begun:], atol=2e-3)
+
+
+def test_a_transition_to_a_file_that_cannot_be_read_changes_nothing(tmp_path):
+    (tmp_path / "boss.mid").write_bytes(b"no music")
+    boss = Scene(piece=tmp_path / "boss.mid", tempo=2.0, intensity=1.0, transpose=3)
+    stream = endless(scenes={"field": Scene(mood="calm", tempo=0.8), "boss": boss})
+    stream.transition("field")
+    fill(stream, 1)
+    with pytest.raises(InvalidMidi):
+        stream.transition("boss")
+    assert (stream.scene, stream.tempo, stream.transpose) == ("field", 0.8, 0)
+    stream.intensity = 1.0  # is what the scene would have set, and news all the same
+    fill(stream, 1)
+    assert stream._state().intensity == 1.0
+    stream.transition("boss")  # a game may say so every frame, and the file is as it was
+    stream.transition("calm", at="end")
+    with pytest.raises(InvalidMidi):
+        stream.transition(boss)
+    stream.cancel_transition()
+    assert stream.scene == "field"
 
 
 def test_a_saved_endless_state_names_its_pieces_by_seed_alone():
