@@ -156,10 +156,12 @@ class Mixdown:
     def __init__(self, band: Band, room: Reverb) -> None:
         self._band = band
         self._room = room
-        self.reach = room.tail + GRID
+        self._back = -(-room.tail // GRID)
+        self.reach = (1 + self._back) * GRID
         self._buses: dict[Bus, list[_Sounding]] = {}
         self._dry: dict[tuple[Bus, int], tuple[tuple[Tone, ...], Block]] = {}
         self._mixed: dict[int, tuple[_Sounds, tuple[Span, ...], Block]] = {}
+        self._wet: dict[int, tuple[list[Block], Block]] = {}
 
     def add(self, decided: int, voices: Iterable[tuple[Bus, Tone]]) -> None:
         """Take tones decided at frame ``decided``, which never goes back but by :meth:`rewind`."""
@@ -183,10 +185,10 @@ class Mixdown:
 
     def release(self, before: int) -> None:
         """Let go of rendered sound that only frames before ``before`` need; it is made again if asked for."""
-        for place in [place for place in self._dry if (place[1] + 1) * GRID <= before]:
-            del self._dry[place]
-        for at in [at for at in self._mixed if (at + 1) * GRID <= before - self._room.tail]:
-            del self._mixed[at]
+        place = before // GRID
+        self._dry = {key: kept for key, kept in self._dry.items() if key[1] >= place}
+        self._mixed = {at: kept for at, kept in self._mixed.items() if at >= place - self._back}
+        self._wet = {at: kept for at, kept in self._wet.items() if at >= place}
 
     @property
     def tones(self) -> int:
@@ -209,15 +211,22 @@ class Mixdown:
 
         ``spans`` is asked for the gains of whole blocks of the grid, from ``reach`` frames before on.
         """
-        tail, end = self._room.tail, at + frames
+        end = at + frames
         out = np.empty((frames, 2), dtype=np.float32)
         for place in in_turns(range(at // GRID, (end - 1) // GRID + 1)):
             first, last = max(at, place * GRID), min(end, (place + 1) * GRID)
-            blocks = range((first - tail) // GRID, place + 1)
-            sound = np.concatenate([self._mix(block, spans) for block in blocks])
-            begin = blocks[0] * GRID
-            out[first - at : last - at] = self._room.wet(sound[first - tail - begin : last - begin])
+            part = self._wet_block(place, spans)[first - place * GRID : last - place * GRID]
+            out[first - at : last - at] = part
         return finish(out * _gain(Mix.loudness, spans(at, end), at, frames))
+
+    def _wet_block(self, place: int, spans: Spans) -> Block:
+        """One block of the grid with the echoes in it."""
+        mixed = [self._mix(one, spans) for one in range(place - self._back, place + 1)]
+        kept = self._wet.get(place)
+        if kept is None or any(one is not other for one, other in zip(kept[0], mixed, strict=True)):
+            sound = np.concatenate(mixed)
+            kept = self._wet[place] = mixed, self._room.wet(sound[self._back * GRID - self._room.tail :])
+        return kept[1]
 
     def _mix(self, place: int, spans: Spans) -> Block:
         """One block of the grid without echoes, all buses with their gains."""

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from music_fakes import pluck_band
 
-from pianogan_bgm.instruments.tones import Tone
+from pianogan_bgm.instruments.tones import Tone, mix
 from pianogan_bgm.mixdown import GRID, Fader, Mix, Mixdown, Ramp
-from pianogan_bgm.room import SMALL_ROOM, Room, reverb
+from pianogan_bgm.room import SMALL_ROOM, Reverb, Room, reverb
 
 RATE = 44100
 DRY = Room(level=-200.0)
@@ -105,3 +105,18 @@ def test_a_mixdown_lets_echoes_ring_on_and_forgets_only_what_is_silent():
         late.forget(before)
         assert np.array_equal(late.render(before, GRID, mixes), whole[before : before + GRID])
     assert late.tones == 0
+
+
+def test_what_is_kept_is_not_made_again(monkeypatch):
+    """A stream that is asked for little at a time, and lets go of what is over, costs no more."""
+    gains = [(0, Mix(faders=(Fader(0, Ramp.steady(1.0), 1.0),)))]
+    made = Mixdown(pluck_band, reverb(8000))
+    made.add(0, [((0, 0, "pluck"), Tone(start, 60, 2000, 100)) for start in range(0, 8 * GRID, 3000)])
+    work = []
+    monkeypatch.setattr("pianogan_bgm.mixdown.mix", lambda *given: work.append("dry") or mix(*given))
+    monkeypatch.setattr(Reverb, "wet", lambda room, sound: work.append("wet") or sound[room.tail :])
+    for at in range(4 * GRID, 6 * GRID, 512):
+        made.render(at, 512, lambda first, last: gains)
+        made.forget(at)
+    assert work.count("wet") == 2
+    assert work.count("dry") == 2 + made.reach // GRID - 1
