@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import is_not
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -161,7 +162,7 @@ class Mixdown:
         self._buses: dict[Bus, list[_Sounding]] = {}
         self._dry: dict[tuple[Bus, int], tuple[tuple[Tone, ...], Block]] = {}
         self._mixed: dict[int, tuple[_Sounds, tuple[Span, ...], Block]] = {}
-        self._wet: dict[int, tuple[list[Block], Block]] = {}
+        self._wet: tuple[int, list[Block], Block] | None = None
 
     def add(self, decided: int, voices: Iterable[tuple[Bus, Tone]]) -> None:
         """Take tones decided at frame ``decided``, which never goes back but by :meth:`rewind`."""
@@ -188,7 +189,6 @@ class Mixdown:
         place = before // GRID
         self._dry = {key: kept for key, kept in self._dry.items() if key[1] >= place}
         self._mixed = {at: kept for at, kept in self._mixed.items() if at >= place - self._back}
-        self._wet = {at: kept for at, kept in self._wet.items() if at >= place}
 
     @property
     def tones(self) -> int:
@@ -222,11 +222,11 @@ class Mixdown:
     def _wet_block(self, place: int, spans: Spans) -> Block:
         """One block of the grid with the echoes in it."""
         mixed = [self._mix(one, spans) for one in range(place - self._back, place + 1)]
-        kept = self._wet.get(place)
-        if kept is None or any(one is not other for one, other in zip(kept[0], mixed, strict=True)):
+        kept = self._wet  # the last one is enough for who asks for a little at a time
+        if kept is None or kept[0] != place or any(map(is_not, kept[1], mixed)):
             sound = np.concatenate(mixed)
-            kept = self._wet[place] = mixed, self._room.wet(sound[self._back * GRID - self._room.tail :])
-        return kept[1]
+            kept = self._wet = place, mixed, self._room.wet(sound[self._back * GRID - self._room.tail :])
+        return kept[2]
 
     def _mix(self, place: int, spans: Spans) -> Block:
         """One block of the grid without echoes, all buses with their gains."""
