@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Final
 
 from pianogan_bgm import commands as c
-from pianogan_bgm.mixdown import Fader, Mix, Ramp
+from pianogan_bgm.mixdown import OPEN, Fader, Mix, Ramp
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.state import Deck, Event, Held, Out, State, Voices
 from pianogan_bgm.tune import related_shift
-from pianogan_bgm.voicing import strike
+from pianogan_bgm.voicing import strike, without_filler
 
 PREROLL: Final = 48
 """Steps before a sought place whose notes may still ring there."""
@@ -57,6 +57,18 @@ def dismiss(state: State, frame: int, seconds: float) -> State:
     return replace(state, deck=None, leaving=(), mix=replace(state.mix, faders=faders))
 
 
+def settle(state: State, frame: int) -> State:
+    """No fade-out any more: what was fading stays as soft as it is."""
+    faded = state.mix.fade.value(frame)
+    faders = tuple(replace(fader, ramp=fader.ramp.scaled(faded)) for fader in state.mix.faders)
+    return replace(state, ends_at=None, mix=replace(state.mix, fade=OPEN, faders=faders))
+
+
+def ramp_of(mix: Mix, number: int) -> Ramp:
+    """The fade of deck ``number``."""
+    return next((fader.ramp for fader in mix.faders if fader.deck == number), OPEN)
+
+
 def retire(mix: Mix, number: int, expires: int) -> Mix:
     """Let a deck's tones ring on, until it can be forgotten at frame ``expires``."""
     faders = tuple(replace(fader, expires=expires) if fader.deck == number else fader for fader in mix.faders)
@@ -66,14 +78,16 @@ def retire(mix: Mix, number: int, expires: int) -> Mix:
 def switch(state: State, to: c.Transition, frame: int) -> Out:
     """Go over to the piece of a transition, at a step's first frame."""
     old = state.deck
-    state = replace(state, pending=None, queue=(), endless=to.endless, mood=to.mood, went=to.turn)
+    state = replace(settle(state, frame), pending=None, queue=(), endless=to.endless, mood=to.mood)
+    state = replace(state, went=to.turn, cues=without_filler(state.cues))
+    paced = state if to.tempo is None else replace(state, tempo=to.tempo)
+    fade = round(to.fade_beats * STEPS_PER_BEAT * paced.step_frames(to.tune)) if old else 0
     if old is not None:
-        state = _leave(state, old, to, frame)
+        state = _leave(state, old, to, frame, fade)
     resumed = _resumed(state, to)
     deck = coming(state, old, to)
     held = tuple(one for one in state.held if one.deck is not resumed)
     state = _settings(replace(state, scene=to.scene, held=held), to, frame)
-    fade = round(to.fade_beats * STEPS_PER_BEAT * state.step_frames(deck.tune)) if old else 0
     ramp = Ramp(frame, frame + fade, 0.0 if fade else 1.0, 1.0)
     out = start(state, deck, float(deck.pos), frame, ramp)
     voices = () if resumed is None else tuple(one for one in out.voices if one[1].start >= frame)
@@ -92,12 +106,11 @@ def _resumed(state: State, to: c.Transition) -> Deck | None:
     return next((held.deck for held in state.held if to.scene and held.scene == to.scene), None)
 
 
-def _leave(state: State, old: Deck, to: c.Transition, frame: int) -> State:
-    """The old deck plays on under a crossfade, or only rings out."""
-    fade = round(to.fade_beats * STEPS_PER_BEAT * state.step_frames(to.tune))
-    seconds = fade or state.frames(0.35)
+def _leave(state: State, old: Deck, to: c.Transition, frame: int, fade: int) -> State:
+    """The old deck plays on under a crossfade of ``fade`` frames, or only rings out."""
+    length = fade or state.frames(0.35)
     faders = tuple(
-        replace(fader, ramp=fader.ramp.towards(0.0, frame, seconds), expires=frame + seconds)
+        replace(fader, ramp=fader.ramp.towards(0.0, frame, length), expires=frame + length)
         if fader.deck == old.number
         else fader
         for fader in state.mix.faders

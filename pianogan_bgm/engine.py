@@ -204,6 +204,7 @@ class Engine:
         self._frontier = 0
         self._told = 0
         self._last_at = 0
+        self._put_off: list[c.Command] = []
         self._next_commit = 0.0
         self._committed = 0.0
         self._looked = clock()
@@ -280,7 +281,7 @@ class Engine:
     def _serve(self) -> None:
         if self.sink.playing and self._clock() < self._next_commit:
             return
-        waiting: list[c.Command] = []
+        waiting, self._put_off = self._put_off, []
         # those that come meanwhile wait, or a busy game would keep it here
         for _ in range(len(self.requests)):
             self.serving = self.serving or self.requests[0] is not Control.WARM
@@ -294,7 +295,11 @@ class Engine:
                 self._hold(request is Control.PAUSE)
             else:
                 waiting += self._resolve(request)
-        self._commit(waiting)
+        if self.paused and self.sink.playing and not any(isinstance(one, c.Play | c.Stop) for one in waiting):
+            # nothing of it is heard before the music goes on, and the cursor stands: all at once then
+            self._put_off = latest(waiting)
+        else:
+            self._commit(waiting)
 
     def _resolve(self, request: Request) -> list[c.Command]:
         try:
@@ -340,7 +345,7 @@ class Engine:
         state = self.conductor.state_at(self._last_at)
         if isinstance(last, c.Play):
             self._hold(False)
-        elif last is not None and (state.ends_at is not None or not state.running):
+        elif last is not None and state.pending is None and (state.ends_at is not None or not state.running):
             self._frontier = max(self._frontier, (state.ends_at or self._last_at) + 1)
             self.conductor.advance(self._frontier)
             self._tell_until(self._frontier, ("end",))
@@ -558,6 +563,24 @@ def reactions() -> Iterator[float]:
     while True:
         yield reaction
         reaction = min(1.7 * reaction, AHEAD_SECONDS)
+
+
+def latest(commands: Sequence[c.Command]) -> list[c.Command]:
+    """Commands that take effect at one frame, without gradual settings that a later one overrides."""
+    last = {_setting(command): command for command in commands}
+    return [one for one in commands if _setting(one) is None or last[_setting(one)] is one]
+
+
+def _setting(command: c.Command) -> tuple[object, ...] | None:
+    """What a command sets little by little; None for others."""
+    match command:
+        case c.SetIntensity(seconds=span) | c.SetTempo(beats=span) if span:
+            return (type(command),)
+        case c.SetLevel(level=level, seconds=span) if span:
+            return c.SetLevel, level
+        case c.SetTranspose() | c.SetInstruments():
+            return (type(command),)
+    return None
 
 
 def settled(stats: Stats) -> Stats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections import deque
 from dataclasses import dataclass, replace
@@ -10,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from pianogan_bgm.composer import Composer, Source
-from pianogan_bgm.errors import PlaylistError
+from pianogan_bgm.errors import PianoganError, PlaylistError
 from pianogan_bgm.manifest import MANIFEST, Track, TrackFile, read_manifest
 from pianogan_bgm.midi import parse_midi
 from pianogan_bgm.midi_reading import MAX_BYTES
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.tune import Tune, prepare
+
+log = logging.getLogger("pianogan_bgm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Jukebox(Composer):
     composed from means that track; any other seed needs ``model``, which is loaded then.
 
     Raises :class:`PlaylistError` for a folder without MIDI files and for a manifest that breaks a rule, from
-    :meth:`tune` and :meth:`following` for a file that is not what the manifest says.
+    :meth:`tune` for a file that is not what the manifest says, from :meth:`following` where none can be read.
     """
 
     def __init__(
@@ -67,6 +70,15 @@ class Jukebox(Composer):
         if isinstance(source, int) and source in self._by_seed:
             return self._chosen(self._by_seed[source])
         return super().tune(source)
+
+    def following(self, mood: str | None = None) -> Tune:
+        """The next tune of the playlist; a track that cannot be read is passed over, and told to the log."""
+        for _ in 2 * self._entries[1:]:  # the rest of this round, and all of another
+            try:
+                return super().following(mood)
+            except PianoganError as error:
+                log.warning("the next track instead: %s", error)
+        return super().following(mood)
 
     def _choose(self, mood: str | None) -> int:
         """Number of the next entry: one that was not played yet, as long as there is any."""

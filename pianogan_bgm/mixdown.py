@@ -68,6 +68,10 @@ class Ramp:
         """A ramp from where this one is at ``frame``."""
         return Ramp(frame, frame + max(frames, 0), self.value(frame), value)
 
+    def scaled(self, gain: float) -> Ramp:
+        """The same ramp, all of it by ``gain`` louder."""
+        return Ramp(self.start, self.end, self.low * gain, self.high * gain)
+
     def curve(self, at: int, frames: int) -> Curve:
         """Gains of frames ``at`` to ``at + frames``: one number where they are all the same."""
         if at >= self.end or self.low == self.high:

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 from weakref import ref
 
 from pianogan_bgm import commands as c
@@ -37,6 +37,9 @@ from pianogan_bgm.scenes import MOODS, PLAIN, Feel, Mood, Rule, Scene, rule_for
 from pianogan_bgm.state import State
 from pianogan_bgm.stingers import STINGERS, Figure, figure
 from pianogan_bgm.tune import LAYERS
+
+LEAST_MS: Final = 10.0
+"""Of a change of loudness: quicker ones click."""
 
 
 class Desk(NamedTuple):
@@ -124,7 +127,12 @@ class Music(ABC):
             if not isinstance(scene, Scene):
                 raise InvalidSetting(f"scenes must be Scene objects by name; got {short(scene)} for {name!r}")
         self.rules: dict[tuple[str, str], Rule] = dict(rules or {})
-        self.stingers: dict[str, Figure] = dict(STINGERS)
+        for pair, rule in self.rules.items():
+            if not (isinstance(rule, Rule) and isinstance(pair, tuple) and len(pair) == 2):
+                raise InvalidSetting(
+                    f"rules must be Rule objects by pairs of names; got {short(rule)} for {short(pair)}"
+                )
+        self.stingers: dict[str, Figure | Iterable[int]] = dict(STINGERS)
         source = None if piece is None else check_source(piece)
         check_mood(mood)
         if playlist is not None:
@@ -271,20 +279,24 @@ class Music(ABC):
         self._send(go)
 
     def state(self) -> dict[str, Any]:
-        """All of it as plain JSON, for a save game; :meth:`restore` makes music that goes on from here."""
+        """All of it as plain JSON, for a save game; :meth:`restore` makes music that goes on from here.
+
+        A transition that waits is not in it: ask for it again.
+        """
         here = self._here()
         table: dict[str, Any] = dict(self._saved or {"version": SAVE_VERSION})
         if here is not None and here.state.deck is not None:
             table = save_place(here, self._composer)
+        asked = self._waiting() or self._asked  # a transition that has not come is not saved
         table["settings"] = {
-            "mood": self._asked.mood,
-            "instrument": self.instrument,
-            "intensity": self._asked.intensity,
-            "tempo": self._asked.tempo,
-            "transpose": self._asked.transpose,
+            "mood": asked.mood,
+            "instrument": dict(zip(LAYERS, asked.instruments, strict=True)),
+            "intensity": asked.intensity,
+            "tempo": asked.tempo,
+            "transpose": asked.transpose,
             "volume": self._volume,
         }
-        table["scene_asked"] = self._asked.scene
+        table["scene_asked"] = asked.scene
         table["ducked"] = self._ducked
         return table
 
@@ -405,14 +417,15 @@ class Music(ABC):
         """Play a figure in the music's key, on its grid: from the next sixteenth, beat or bar.
 
         ``stinger``: a name (coin, jump, power-up, hurt, level clear, game over, rise, fall, or one put into
-        :attr:`stingers`), a ``Figure`` or a list of scale degrees, 0 being the tonic.
+        :attr:`stingers`), a ``Figure`` or a list of scale degrees, 0 being the tonic. It is played to its end
+        whatever becomes of the music: ducking, fading and :meth:`stop` are not for stingers.
         """
         when = one_of("at", at, MOMENTS[:-1])
         self._send((c.PlayFigure, figure(stinger, self.stingers), when))
 
     def duck(self, gain: float = 0.4, ms: float = 120.0) -> None:
         """Lower the music (not the stingers) to ``gain``, 0–1, until :meth:`unduck`."""
-        gain, ms = within("gain", gain, 0.0, 1.0), within("ms", ms, 0.0, 60000.0)
+        gain, ms = within("gain", gain, 0.0, 1.0), max(within("ms", ms, 0.0, 60000.0), LEAST_MS)
         self._ducked = gain
         self._send((c.SetLevel, "duck", gain, ms / 1000.0))
 

@@ -7,11 +7,20 @@ from dataclasses import replace
 from typing import Any, Final
 
 from pianogan_bgm import commands as c
-from pianogan_bgm.decks import CUT_SECONDS, MIDDLE_SECONDS, dismiss, start, steps_until, switch
+from pianogan_bgm.decks import (
+    CUT_SECONDS,
+    MIDDLE_SECONDS,
+    dismiss,
+    ramp_of,
+    settle,
+    start,
+    steps_until,
+    switch,
+)
 from pianogan_bgm.mixdown import OPEN, Mix, Ramp
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.state import Deck, Event, Held, Out, State
-from pianogan_bgm.voicing import cued
+from pianogan_bgm.voicing import cued, without_filler
 
 
 def apply(state: State, command: c.Command, frame: int) -> Out:
@@ -20,18 +29,16 @@ def apply(state: State, command: c.Command, frame: int) -> Out:
 
 
 def _play(state: State, command: c.Play, frame: int) -> Out:
-    idle, faded = state.deck is None, state.mix.fade.value(frame)
-    state = dismiss(state, frame, CUT_SECONDS)
-    faders = tuple(replace(one, ramp=replace(one.ramp, low=one.ramp.low * faded)) for one in state.mix.faders)
+    idle = state.deck is None
+    state = dismiss(settle(state, frame), frame, CUT_SECONDS)
     state = replace(
         state,
         endless=command.endless,
         mood=command.mood,
         queue=state.queue if idle else (),  # what was queued before anything played comes after this
         pending=None,
-        ends_at=None,
+        cues=without_filler(state.cues),
         scene=command.scene,
-        mix=replace(state.mix, fade=OPEN, faders=faders),
     )
     deck = Deck(state.decks, command.tune, loops=command.loops, shift=command.shift)
     # begun in the middle, there are tones that ring already
@@ -51,17 +58,14 @@ def _clear_queue(state: State, command: c.ClearQueue, frame: int) -> Out:
 
 
 def _transition(state: State, command: c.Transition, frame: int) -> Out:
-    if state.ends_at is not None:  # called while fading out: the music stays after all
-        fade = state.mix.fade.towards(1.0, frame, state.frames(CUT_SECONDS))
-        state = replace(state, ends_at=None, mix=replace(state.mix, fade=fade))
-    state = replace(state, pending=command)
+    state = replace(state, pending=command, cues=without_filler(state.cues))
     if state.deck is not None and command.at != "now":
         return Out(state)
     return switch(replace(state, anchor=frame, count=0), command, frame)
 
 
 def _cancel(state: State, command: c.CancelTransition, frame: int) -> Out:
-    return Out(replace(state, pending=None))
+    return Out(replace(state, pending=None, cues=without_filler(state.cues)))
 
 
 def _hold(state: State, command: c.Hold, frame: int) -> Out:
@@ -112,26 +116,28 @@ def _figure(state: State, command: c.PlayFigure, frame: int) -> Out:
         state = replace(state, anchor=frame, count=0, pace=state.rate / 8.0)
     wait = steps_until(state.deck, command.at) if state.deck else 0
     tick = state.tick + wait
-    cues = cued(state, command.figure, state.key, tick, 0.0)
+    cues = cued(state, command.figure, state.key, tick)
     return Out(replace(state, cues=cues, stingers=(*state.stingers, tick)))
 
 
 def _seek(state: State, command: c.Seek, frame: int) -> Out:
     if state.deck is None:
         return Out(state)
+    rising = ramp_of(state.mix, state.deck.number).end  # a fade-in still ends when it would have
     deck = replace(state.deck, number=state.decks)
     state = dismiss(state, frame, CUT_SECONDS)
-    rise = Ramp(frame, frame + state.frames(CUT_SECONDS), 0.0, 1.0)
+    rise = Ramp(frame, max(frame + state.frames(CUT_SECONDS), rising), 0.0, 1.0)
     state, voices, _ = start(state, deck, min(command.step, deck.tune.steps), frame, rise)
     return Out(state, voices)
 
 
 def _stop(state: State, command: c.Stop, frame: int) -> Out:
-    if not state.running:
-        return Out(replace(state, pending=None, queue=()))
-    frames = state.frames(command.seconds)
+    state = replace(state, pending=None, cues=without_filler(state.cues))
+    if all(fader.expires is not None and fader.expires <= frame for fader in state.mix.faders):
+        return Out(replace(state, queue=()))
+    frames = state.frames(max(command.seconds, MIDDLE_SECONDS))
     fade = state.mix.fade.towards(0.0, frame, frames)
-    return Out(replace(state, mix=replace(state.mix, fade=fade), ends_at=frame + frames, pending=None))
+    return Out(replace(state, mix=replace(state.mix, fade=fade), ends_at=frame + frames))
 
 
 _APPLY: Final[dict[type, Callable[[State, Any, int], Out]]] = {
@@ -153,21 +159,22 @@ _APPLY: Final[dict[type, Callable[[State, Any, int], Out]]] = {
 
 
 def silence(state: State, frame: int) -> Out:
-    """The end of a fade-out: nothing plays any more."""
+    """The end of a fade-out: nothing plays any more but stingers, unless a transition waits to begin."""
+    if state.pending is not None:
+        return switch(replace(state, anchor=frame, count=0), state.pending, frame)
+    ended = () if state.deck is None else (Event("end", frame, scene=state.scene),)
     mix = replace(state.mix, fade=OPEN, faders=())
     state = replace(
         state,
         deck=None,
         leaving=(),
-        cues=(),
-        stingers=(),
         queue=(),
         endless=False,
         ends_at=None,
         mix=mix,
         held=(),
     )
-    return Out(state, (), (Event("end", frame, scene=state.scene),))
+    return Out(state, (), ended)
 
 
 def moved(state: State, frame: int, rate: int) -> State:

@@ -59,8 +59,9 @@ class Scene:
     """One state of a game's music.
 
     ``mood``: one of :data:`MOODS`. ``piece``: a seed, a latent, a ``Piece`` or a MIDI file to loop; without
-    it music of the mood goes on endlessly. The other settings, where given, go before the mood's.
-    ``hold``: when the game comes back, go on where the scene was left. Wrong values raise at once:
+    it music of the mood goes on endlessly. The other settings, where given, go before the mood's;
+    of an ``instrument`` by layers, those that are left out are the piano's. ``hold``: when the game comes
+    back, go on where the scene was left. Wrong values raise at once:
     :class:`~pianogan_bgm.errors.InvalidSetting` or the source's own error.
     """
 
@@ -97,7 +98,11 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How to go from one scene to another: when, how many beats to crossfade (0–64), and what leads over."""
+    """How to go from one scene to another: when, how many beats to crossfade (0–64), and what leads over.
+
+    ``filler``: a figure, a list of scale degrees, or the name of a stinger. Wrong values raise at once, names
+    of stingers excepted, which are looked up when they are needed.
+    """
 
     at: When = "bar"
     fade_beats: float = 1.0
@@ -105,9 +110,12 @@ class Rule:
 
     def __post_init__(self) -> None:
         from pianogan_bgm.checks import MOMENTS, one_of, within
+        from pianogan_bgm.stingers import figure
 
         one_of("at", self.at, MOMENTS)
         within("fade_beats", self.fade_beats, 0.0, 64.0)
+        if self.filler is not None and not isinstance(self.filler, str):
+            object.__setattr__(self, "filler", figure(self.filler))
 
 
 ANY: Final = "*"

@@ -57,13 +57,17 @@ class Deck:
 
 
 class Cue(NamedTuple):
-    """A note of a stinger: the tick it is struck in, the part of a step after it, and how."""
+    """A note of a stinger: the tick it is struck in, the part of a step after it, and how.
+
+    ``filler``: whether it leads over to a transition, and is nothing without it.
+    """
 
     tick: int
     late: float
     pitch: int
     held: float
     velocity: int
+    filler: bool = False
 
 
 class Held(NamedTuple):

@@ -6,8 +6,7 @@ from dataclasses import replace
 from math import ceil
 from typing import Final
 
-from pianogan_bgm.decks import coming, lap_end, retire, start, steps_until, switch
-from pianogan_bgm.mixdown import OPEN
+from pianogan_bgm.decks import coming, lap_end, ramp_of, retire, start, steps_until, switch
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.state import Deck, Event, Out, State
 from pianogan_bgm.tune import raised, related_shift
@@ -47,7 +46,8 @@ def _turn(state: State, frame: int) -> Out:
     if state.queue:
         return _next(state, deck, frame)
     expires = frame + state.frames(RING_SECONDS)
-    state = replace(state, deck=None, mix=retire(state.mix, deck.number, expires))
+    # a fade-out goes on, but there is nothing left for it to end
+    state = replace(state, deck=None, ends_at=None, mix=retire(state.mix, deck.number, expires))
     return Out(state, (), (Event("end", frame, piece=deck.tune.name, scene=state.scene),))
 
 
@@ -62,9 +62,10 @@ def _next(state: State, deck: Deck, frame: int) -> Out:
     follower, *rest = state.queue
     shift = related_shift(deck.key, follower.tune.key) if follower.related else 0
     expires = frame + state.frames(RING_SECONDS)
+    rising = ramp_of(state.mix, deck.number)  # a fade-in goes on where it is longer than the piece
     state = replace(state, queue=tuple(rest), mix=retire(state.mix, deck.number, expires))
     deck = Deck(state.decks, follower.tune, loops=follower.loops, shift=shift)
-    return start(state, deck, 0.0, frame, OPEN)
+    return start(state, deck, 0.0, frame, rising)
 
 
 def _fill(state: State) -> State:
@@ -77,7 +78,7 @@ def _fill(state: State) -> State:
     if left > length:
         return state
     key = raised(coming(state, deck, to).key, state.transpose if to.transpose is None else to.transpose)
-    cues = cued(state, to.filler, key, state.tick, float(length - left))
+    cues = cued(state, to.filler, key, state.tick, float(length - left), filler=True)
     return replace(state, cues=cues, pending=replace(to, filler=None))
 
 

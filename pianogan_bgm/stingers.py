@@ -42,8 +42,12 @@ class Figure:
                 )
         if not (0 < self.spacing <= 64 and 0 < self.length <= 256):
             raise InvalidNote(f"spacing and length must be positive steps; got {self.spacing}, {self.length}")
-        if not (0 <= self.octave <= 8 and 1 <= self.accent <= 127):
-            raise InvalidNote(f"octave must be 0 to 8, accent 1 to 127; got {self.octave}, {self.accent}")
+        whole = type(self.octave) is int and type(self.accent) is int
+        if not (whole and 0 <= self.octave <= 8 and 1 <= self.accent <= 127):
+            raise InvalidNote(
+                f"octave must be a whole number, 0 to 8, accent one of 1 to 127; got {self.octave!r}, "
+                f"{self.accent!r}"
+            )
 
     @property
     def steps(self) -> float:
@@ -83,17 +87,19 @@ STINGERS: Final[Mapping[str, Figure]] = MappingProxyType(
 )
 
 
-def figure(stinger: str | Figure | Iterable[int], known: Mapping[str, Figure] = STINGERS) -> Figure:
-    """A stinger by name, as a figure, or as a plain list of scale degrees.
+def figure(
+    stinger: str | Figure | Iterable[int], known: Mapping[str, Figure | Iterable[int]] = STINGERS
+) -> Figure:
+    """A stinger by name, as a figure, or as a plain list of scale degrees, as ``known`` may hold it, too.
 
     Raises :class:`InvalidNote` for a name that ``known`` lacks and for what is none of these.
     """
-    if isinstance(stinger, Figure):
-        return stinger
     if isinstance(stinger, str):
         if stinger not in known:
             raise InvalidNote(f"no stinger is called {stinger!r}; there are {', '.join(sorted(known))}")
-        return known[stinger]
+        stinger = known[stinger]
+    if isinstance(stinger, Figure):
+        return stinger
     try:
         return Figure(tuple(stinger))
     except TypeError:

@@ -55,14 +55,22 @@ def _tone(state: State, deck: Deck, note: TuneNote, frame: int, intensity: float
     return Tone(frame + late, pitch, max(1, round(held * state.pace) - late), velocity)
 
 
-def cued(state: State, figure: Figure, key: Key, tick: int, skip: float) -> tuple[Cue, ...]:
+def cued(
+    state: State, figure: Figure, key: Key, tick: int, skip: float = 0.0, *, filler: bool = False
+) -> tuple[Cue, ...]:
     """Cues with those of ``figure``, whose first ``skip`` steps are left out, in order."""
     added = []
     for place, pitch in figure.notes(key):
         if place >= skip:
             whole = int(place - skip)
-            added.append(Cue(tick + whole, place - skip - whole, pitch, figure.length, figure.accent))
+            late = place - skip - whole
+            added.append(Cue(tick + whole, late, pitch, figure.length, figure.accent, filler))
     return tuple(sorted((*state.cues, *added)))
+
+
+def without_filler(cues: tuple[Cue, ...]) -> tuple[Cue, ...]:
+    """Cues of stingers alone."""
+    return tuple(cue for cue in cues if not cue.filler)
 
 
 def cue_voices(state: State, frame: int) -> Voices:

@@ -6,7 +6,7 @@ from music_fakes import RATE, make_piece, pluck_band
 
 from pianogan_bgm import commands as c
 from pianogan_bgm.conductor import Conductor
-from pianogan_bgm.notes import Note
+from pianogan_bgm.notes import Note, on_grid
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.room import reverb
 from pianogan_bgm.state import Deck, State
@@ -300,6 +300,88 @@ def test_stop_ends_in_its_echoes_and_then_in_silence():
     assert 0.0 < np.abs(music.render(end, echo)).max() < playing / 4
     assert not music.render(end + echo, RATE * 2).any()
     assert music.silent_from() == end + echo
+
+
+def heard_of(music, first, last):
+    """Loudness, root of the mean square, of some frames."""
+    return float(np.sqrt(np.mean(music.render(first, last - first) ** 2)))
+
+
+def test_a_stinger_asked_for_with_a_stop_is_played_to_its_end():
+    over = STINGERS["game over"]
+    music = conductor((0, c.Play(TUNES[0], -1)), (RATE + 100, c.Stop()), (RATE + 100, c.PlayFigure(over)))
+    assert len(heard(music, "stinger")) == len(heard(music, "end")) == 1
+    notes = [tone for bus, tones in music._mixdown._buses.items() if bus[0] < 0 for tone in tones]
+    assert len(notes) == len(over.notes(TUNES[0].key))
+    assert heard_of(music, RATE * 2, RATE * 3) > 0.001
+    assert music.silent_from() is not None
+
+
+def test_a_stop_forgets_what_led_over_to_a_transition_and_so_does_taking_it_back():
+    for command in (c.Stop(), c.CancelTransition(), c.Transition(TUNES[2], "end", 1.0, -1)):
+        lead = c.Transition(TUNES[1], "bar", 1.0, -1, filler=Figure((0,) * 8))
+        music = conductor((0, c.Play(TUNES[0], -1)), (RATE, lead), (RATE * 3 // 2 + 50, command))
+        assert conductor((0, c.Play(TUNES[0], -1)), (RATE, lead)).state_at(RATE * 3 // 2 + 50).cues
+        assert not music.state_at(RATE * 3 // 2 + 50).cues
+
+
+def test_what_was_fading_out_does_not_come_back_with_a_transition():
+    silent = prepare(Piece((), steps=64))
+    almost = RATE * 2 + RATE * 19 // 10
+    for at in ("now", "bar"):
+        script = [
+            (0, c.Play(TUNES[0], -1)),
+            (RATE * 2, c.Stop(2.0)),
+            (almost, c.Transition(silent, at, 4.0, -1)),
+        ]
+        music = conductor(*script)
+        before = heard_of(music, almost - RATE // 4, almost)
+        assert all(
+            heard_of(music, almost + part, almost + part + 1000) < before for part in range(0, RATE * 2, 1000)
+        )
+        assert not heard(music, "end")
+
+
+def test_a_transition_right_after_a_stop_begins_when_the_old_piece_is_silent():
+    stop, to = c.Stop(), c.Transition(TUNES[1], "bar", 1.0, -1)
+    music = conductor((0, c.Play(TUNES[0], -1)), (RATE + 100, stop), (RATE + 100, to))
+    (event,) = heard(music, "transition")
+    assert event.frame == RATE + 100 + round(stop.seconds * RATE)
+    assert not heard(music, "end")
+
+
+def test_a_fade_out_longer_than_the_piece_ends_with_it():
+    piece = prepare(Piece(on_grid([Note(step, 60, 2, 90) for step in range(0, 16, 2)]), steps=16))
+    music = conductor((0, c.Play(piece)), (RATE, c.Stop(10.0)))
+    assert [event.frame for event in heard(music, "end")] == [RATE * 2]
+    assert music.silent_from() is not None
+
+
+def test_a_stop_silences_what_still_rings_of_a_piece_that_has_ended():
+    piece, over = prepare(Piece(on_grid([Note(0, 40, 4, 127)]), steps=4)), RATE // 2
+    end = over + 20 + round(c.Stop().seconds * RATE) + reverb(RATE).tail
+    script = [(0, c.Play(piece)), (over + 20, c.Stop())]
+    assert heard_of(conductor(*script[:1]), end, end + 100) > 0.0
+    music = conductor(*script)
+    assert heard_of(music, end, end + 100) == 0.0
+    assert len(heard(music, "end")) == 1
+
+
+def test_a_fade_in_goes_on_over_the_next_piece_and_a_seek():
+    short = prepare(Piece(on_grid([Note(step, 60, 2, 90) for step in range(0, 64, 2)]), steps=64))
+    full = heard_of(conductor((0, c.Play(short, -1))), RATE, RATE * 2)
+    queued = conductor((0, c.Play(short, 0, 56.0, 8.0)), (1, c.Queue(short)))
+    assert heard_of(queued, RATE * 3 // 2, RATE * 2) < full / 2
+    sought = conductor((0, c.Play(short, -1, 0.0, 8.0)), (RATE, c.Seek(32.0)))
+    assert heard_of(sought, RATE + RATE // 2, RATE * 2) < full / 3
+    assert heard_of(sought, RATE * 9, RATE * 10) == pytest.approx(full, rel=0.05)
+
+
+def test_both_sides_of_a_crossfade_take_as_long_where_the_tempo_changes():
+    to = c.Transition(TUNES[1], "now", 8.0, -1, tempo=4.0)
+    music = conductor((0, c.Play(TUNES[0], -1)), (RATE, to))
+    old, new = (fader.ramp for fader in music.state_at(RATE).mix.faders)
+    assert (old.start, old.end) == (new.start, new.end)
 
 
 def test_nothing_is_silent_from_the_beginning():

@@ -25,6 +25,7 @@ from pianogan_bgm.engine import (
     Band,
     Control,
     Engine,
+    latest,
     reactions,
 )
 from pianogan_bgm.mixdown import GRID
@@ -604,6 +605,37 @@ def test_music_that_is_held_is_heard_when_it_is_told_to_play():
     assert not rig.engine.paused
     assert rig.engine.pulse.place.state.deck.tune is TUNES[1]
     assert rig.engine.pulse.place.step > 3.0
+
+
+def test_what_is_set_while_music_is_held_costs_nothing_until_it_goes_on():
+    rig = Rig()
+    rig.engine.journal = []
+    hold(rig)
+    kept = len(rig.engine.conductor._moments)
+    for turn in range(300):
+        rig.send(c.SetIntensity(turn / 300), c.SetLevel("volume", turn / 300), c.SetTempo(1.0 + turn / 300))
+        rig.run(0.02)
+    assert len(rig.engine._put_off) == 3
+    assert len(rig.engine.conductor._moments) == kept
+    rig.send(c.SetLevel("duck", 0.5), Control.UNPAUSE)
+    rig.run(0.5)
+    state = rig.engine.pulse.place.state
+    assert (state.intensity, state.tempo_goal) == (299 / 300, 1.0 + 299 / 300)
+    assert (state.mix.volume.high, state.mix.duck.high) == (299 / 300, 0.5)
+    assert [type(command) for _, command in rig.engine.journal[2:]] == [
+        c.SetIntensity,
+        c.SetLevel,
+        c.SetTempo,
+        c.SetLevel,
+    ]
+
+
+def test_only_gradual_settings_give_way_to_later_ones():
+    figure, at_once = c.PlayFigure(STINGERS["coin"]), c.SetTempo(2.0, 0.0)
+    commands = [c.SetIntensity(0.1), figure, at_once, c.SetTempo(1.5), c.SetLevel("duck", 0.5), figure]
+    commands += [c.SetLevel("volume", 0.5), c.SetTempo(1.2), c.SetIntensity(0.1)]
+    kept = latest(commands)
+    assert kept == [figure, at_once, commands[4], figure, *commands[6:]]
 
 
 @pytest.mark.parametrize("seconds", [0.03, 20.0])

@@ -19,6 +19,7 @@ from pianogan_bgm.latents import latent_of
 from pianogan_bgm.midi import write_midi
 from pianogan_bgm.room import reverb
 from pianogan_bgm.scenes import Rule
+from pianogan_bgm.stingers import Figure
 
 RATE = 8000
 
@@ -279,6 +280,61 @@ def test_a_transition_to_a_file_that_cannot_be_read_changes_nothing(tmp_path):
         stream.transition(boss)
     stream.cancel_transition()
     assert stream.scene == "field"
+
+
+def test_a_transition_that_waits_is_not_saved():
+    scenes = {"boss": Scene(piece=make_piece(9), tempo=2.0, intensity=1.0)}
+    stream = endless(mood="calm", scenes=scenes)
+    stream.play()
+    fill(stream, 1)
+    tempo = stream.tempo
+    stream.transition("boss", at="end")
+    fill(stream, 1)
+    restored = Stream.restore(stream.state(), model=Composer(FakeGenerator(), 7), rate=RATE, scenes=scenes)
+    restored.play()
+    fill(restored, 1)
+    assert (restored.scene, restored.tempo) == ("calm", tempo)
+    assert restored.now_playing.tempo == pytest.approx(stream.now_playing.tempo)
+
+
+@pytest.mark.parametrize("rules", [{("*", "b"): "bar"}, {"b": Rule()}, {("a", "b", "c"): Rule()}])
+def test_rules_are_checked_where_they_are_declared(rules):
+    with pytest.raises(InvalidSetting, match="rules must be Rule objects by pairs of names"):
+        once(rules=rules)
+
+
+@pytest.mark.parametrize("filler", [5, [0, "x"], []])
+def test_a_rule_leads_over_with_a_figure_or_not_at_all(filler):
+    with pytest.raises(InvalidNote):
+        Rule(filler=filler)
+    assert Rule(filler=[0, 2, 4]).filler == Figure((0, 2, 4))
+
+
+def test_a_stinger_of_ones_own_may_be_a_list_of_degrees():
+    stream = once(rules={("*", "calm"): Rule(filler="secret")})
+    stream.stingers["secret"] = [0, 2, 4]
+    stream.stinger("secret")
+    fill(stream, 1)
+    assert [event.kind for event in stream.events()] == ["stinger"]
+    stream.stingers["secret"] = 5
+    with pytest.raises(InvalidNote, match="list of scale degrees"):
+        stream.stinger("secret")
+
+
+def test_no_gain_jumps():
+    stream = once()
+    stream.play(loops=-1)
+    fill(stream, 1)
+    before = stream._state().mix.duck
+    stream.duck(0.2, ms=0)
+    fill(stream, 1)
+    ramp = stream._state().mix.duck
+    assert before.high == 1.0
+    assert ramp.end - ramp.start == RATE // 100
+    stream.fadeout(0)
+    stream.fill(1)
+    ramp = stream._conductor.state_at(stream.frame).mix.fade
+    assert ramp.end - ramp.start == RATE // 100
 
 
 def test_a_saved_endless_state_names_its_pieces_by_seed_alone():

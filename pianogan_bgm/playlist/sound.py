@@ -17,13 +17,13 @@ from typing import Final
 import numpy as np
 
 from pianogan_bgm.bus import finish, to_format
-from pianogan_bgm.instruments import Block, Tone, load
+from pianogan_bgm.instruments import Block, Instrument, Tone, load
 from pianogan_bgm.manifest import MIX, STEMS, Sound
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.playlist.loudness import loudness
 from pianogan_bgm.playlist.tags import Tags, tagged_flac, tagged_ogg, wav
-from pianogan_bgm.render import ShortWrite, room_blocks, write_blocks
-from pianogan_bgm.room import reverb
+from pianogan_bgm.render import BLOCK, ShortWrite, mix_blocks, write_blocks
+from pianogan_bgm.room import Reverb, reverb
 from pianogan_bgm.tune import BASS, INNER, MELODY, Tune
 
 PARTS: Final[Mapping[str, int]] = {"melody": MELODY, "inner": INNER, "bass": BASS}
@@ -50,13 +50,17 @@ def record(
     ``loop``: its best loop, else the whole. ``stems``: also each part alone; aligned, at the same gain.
     ``target``: loudness in LUFS; None for the level at which the engine plays.
     """
-    parts = {part: _part(tune, instrument, rate, layer, loop) for part, layer in PARTS.items()}
-    frames = max(map(len, parts.values()))
-    parts = {part: np.pad(block, ((0, frames - len(block)), (0, 0))) for part, block in parts.items()}
-    gain, mixed, heard = _levelled(parts, rate, tune.gain, target)
+    voice, walls, usual = load(instrument, rate), reverb(rate), np.float32(tune.gain)
+    dry = {part: _dry(tune, voice, walls, layer, loop) for part, layer in PARTS.items()}
+    longest = max(map(len, dry.values()))
+    dry = {part: np.pad(block, ((0, longest - len(block)), (0, 0))) * usual for part, block in dry.items()}
+    # added as the conductor adds them, and in the room then, so that the result is its to the last bit
+    whole = _in_room(walls, sum(dry.values(), np.zeros((longest, 2), np.float32)))
+    gain, mixed, heard = _levelled(whole, rate, target)
+    frames = len(whole)
     made = {MIX: mixed}
     if stems:
-        made.update((part, finish(parts[part] * np.float32(gain))) for part in STEMS)
+        made.update((part, finish(_in_room(walls, dry[part]), gain)) for part in STEMS)
     facts = Sound(
         rate=rate,
         frames=frames,
@@ -68,8 +72,9 @@ def record(
     return Recording(made, facts)
 
 
-def _part(tune: Tune, instrument: str, rate: int, layer: int, loop: bool) -> Block:
-    voice, walls = load(instrument, rate), reverb(rate)
+def _dry(tune: Tune, voice: Instrument, walls: Reverb, layer: int, loop: bool) -> Block:
+    """One layer without the room, from as many frames before the first one on as the room's tail has."""
+    rate = voice.rate
     tones = sorted(_tones(tune, rate, layer, loop))
     if loop:
         frames = lap_frames(tune, rate)
@@ -78,10 +83,16 @@ def _part(tune: Tune, instrument: str, rate: int, layer: int, loop: bool) -> Blo
             for tone in tones
             for back in range(0, tone.start + voice.ring(tone) + walls.tail, frames)
         ]
-        return np.concatenate(list(room_blocks(walls, voice, laps, frames)))
+        return np.concatenate(list(mix_blocks(voice, laps, frames, first=-walls.tail)))
     ends = [tone.start + voice.ring(tone) + walls.tail for tone in tones]
     frames = max([round(tune.steps * _pace(tune, rate)), *ends])
-    return np.concatenate(list(room_blocks(walls, voice, tones, frames)))
+    return np.concatenate(list(mix_blocks(voice, tones, frames, first=-walls.tail)))
+
+
+def _in_room(walls: Reverb, dry: Block) -> Block:
+    """Sound with its echoes, without the frames that came before it."""
+    starts = range(0, len(dry) - walls.tail, BLOCK)
+    return np.concatenate([walls.wet(dry[start : start + walls.tail + BLOCK]) for start in starts])
 
 
 def lap_frames(tune: Tune, rate: int) -> int:
@@ -107,26 +118,16 @@ def _tones(tune: Tune, rate: int, layer: int, loop: bool) -> Iterator[Tone]:
                 yield Tone(start + late, note.pitch, max(1, round(held * pace) - late), note.velocity)
 
 
-def _mixed(parts: Mapping[str, Block], gain: float) -> Block:
-    """The parts added as the conductor adds them, so that the result is its to the last bit."""
-    mixed: Block = np.zeros_like(next(iter(parts.values())))
-    for part in PARTS:
-        mixed += parts[part] * np.float32(gain)
-    return mixed
-
-
-def _levelled(
-    parts: Mapping[str, Block], rate: int, usual: float, target: float | None
-) -> tuple[float, Block, float | None]:
-    """The gain that brings the limited mix to ``target`` LUFS, that mix, and how loud it is.
+def _levelled(whole: Block, rate: int, target: float | None) -> tuple[float, Block, float | None]:
+    """The gain that brings the limited ``whole`` to ``target`` LUFS, what comes of it, and how loud that is.
 
     The gain goes in steps of 0.01 dB, so that another machine's rounding gives the same file; several tries,
-    because the limiter takes some of each rise away. ``usual``: the gain where no target is given.
+    because the limiter takes some of each rise away. Without a target it is 1.
     """
     decibels = 0.0
     for attempt in range(_TRIES):
-        gain = usual * math.pow(10.0, decibels / 20.0)
-        mixed = finish(_mixed(parts, gain))
+        gain = math.pow(10.0, decibels / 20.0)
+        mixed = finish(whole, gain)
         heard = loudness(mixed, rate)
         wanted = decibels if target is None or heard is None else decibels + target - heard
         wanted = min(MOST_GAIN, round(wanted, 2))

@@ -12,7 +12,7 @@ from manifests import a_manifest, a_track
 from music_fakes import FakeGenerator, make_piece
 
 from pianogan_bgm import Stream
-from pianogan_bgm.errors import PlaylistError
+from pianogan_bgm.errors import InvalidMidi, PlaylistError
 from pianogan_bgm.jukebox import Jukebox
 from pianogan_bgm.manifest import Loop, TrackFile, write_manifest
 from pianogan_bgm.midi import write_midi
@@ -184,3 +184,20 @@ def test_a_game_plays_a_playlist_without_onnxruntime(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WITHOUT, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-2:] == ["Track 2 []", "ModelError"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_track_that_cannot_be_read_is_passed_over(tmp_path, seed, monkeypatch):
+    told = []
+    monkeypatch.setattr("pianogan_bgm.jukebox.log.warning", lambda *given: told.append(given))
+    write_midi(make_piece(1, STEPS), tmp_path / "good.mid")
+    for bad in ("junk.mid", "empty.mid"):
+        (tmp_path / bad).write_bytes(b"junk")
+    jukebox = Jukebox(tmp_path, seed=seed)
+    with pytest.raises(InvalidMidi):
+        [jukebox.think(mood) for mood in (None, "calm", "battle", "sad", "tense", "bright")]
+    assert names(jukebox, 4) == ["good"] * 4
+    assert told
+    (tmp_path / "good.mid").unlink()
+    with pytest.raises(InvalidMidi):
+        Jukebox(tmp_path, seed=seed).following()
