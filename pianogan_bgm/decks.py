@@ -14,6 +14,10 @@ from pianogan_bgm.voicing import strike, without_filler
 
 PREROLL: Final = 48
 """Steps before a sought place whose notes may still ring there."""
+RING_SECONDS: Final = 12.0
+"""How long a deck's tones may go on ringing after its last note was struck."""
+LAST_SECONDS: Final = 0.5
+"""Of that, those in which they are faded."""
 CUT_SECONDS: Final = 0.05
 """A fade too short to notice, against clicks."""
 MIDDLE_SECONDS: Final = 0.01
@@ -69,10 +73,16 @@ def ramp_of(mix: Mix, number: int) -> Ramp:
     return next((fader.ramp for fader in mix.faders if fader.deck == number), OPEN)
 
 
-def retire(mix: Mix, number: int, expires: int) -> Mix:
-    """Let a deck's tones ring on, until it can be forgotten at frame ``expires``."""
-    faders = tuple(replace(fader, expires=expires) if fader.deck == number else fader for fader in mix.faders)
-    return replace(mix, faders=faders)
+def retire(state: State, number: int, frame: int) -> Mix:
+    """Let a deck's tones ring on for :data:`RING_SECONDS`, the last of them softly."""
+    ramp, expires = ramp_of(state.mix, number), frame + state.frames(RING_SECONDS)
+    if ramp.end <= frame:  # it does not rise any more
+        ramp = Ramp(expires - state.frames(LAST_SECONDS), expires, ramp.high, 0.0)
+    faders = tuple(
+        replace(fader, ramp=ramp, expires=expires) if fader.deck == number else fader
+        for fader in state.mix.faders
+    )
+    return replace(state.mix, faders=faders)
 
 
 def switch(state: State, to: c.Transition, frame: int) -> Out:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import ceil
-from typing import Final
 
 from pianogan_bgm.decks import coming, lap_end, ramp_of, retire, start, steps_until, switch
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.state import Deck, Event, Out, State
 from pianogan_bgm.tune import raised, related_shift
 from pianogan_bgm.voicing import cue_voices, cued, strike
-
-RING_SECONDS: Final = 12.0
-"""How long a deck's tones may go on ringing after its last note was struck."""
 
 
 def step(state: State) -> Out:
@@ -45,9 +41,8 @@ def _turn(state: State, frame: int) -> Out:
         return _repeat(state, deck, frame)
     if state.queue:
         return _next(state, deck, frame)
-    expires = frame + state.frames(RING_SECONDS)
     # a fade-out goes on, but there is nothing left for it to end
-    state = replace(state, deck=None, ends_at=None, mix=retire(state.mix, deck.number, expires))
+    state = replace(state, deck=None, ends_at=None, mix=retire(state, deck.number, frame))
     return Out(state, (), (Event("end", frame, piece=deck.tune.name, scene=state.scene),))
 
 
@@ -61,9 +56,8 @@ def _repeat(state: State, deck: Deck, frame: int) -> Out:
 def _next(state: State, deck: Deck, frame: int) -> Out:
     follower, *rest = state.queue
     shift = related_shift(deck.key, follower.tune.key) if follower.related else 0
-    expires = frame + state.frames(RING_SECONDS)
     rising = ramp_of(state.mix, deck.number)  # a fade-in goes on where it is longer than the piece
-    state = replace(state, queue=tuple(rest), mix=retire(state.mix, deck.number, expires))
+    state = replace(state, queue=tuple(rest), mix=retire(state, deck.number, frame))
     deck = Deck(state.decks, follower.tune, loops=follower.loops, shift=shift)
     return start(state, deck, 0.0, frame, rising)
 

@@ -6,6 +6,7 @@ from music_fakes import RATE, make_piece, pluck_band
 
 from pianogan_bgm import commands as c
 from pianogan_bgm.conductor import Conductor
+from pianogan_bgm.instruments import load
 from pianogan_bgm.notes import Note, on_grid
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.room import reverb
@@ -375,6 +376,19 @@ def test_a_fade_in_goes_on_over_the_next_piece_and_a_seek():
     sought = conductor((0, c.Play(short, -1, 0.0, 8.0)), (RATE, c.Seek(32.0)))
     assert heard_of(sought, RATE + RATE // 2, RATE * 2) < full / 3
     assert heard_of(sought, RATE * 9, RATE * 10) == pytest.approx(full, rel=0.05)
+
+
+def test_what_rings_on_for_very_long_is_faded_and_not_cut():
+    slow = prepare(Piece(on_grid([Note(0, 60, 40, 127)]), steps=40, tempo=20.0))
+    follower = prepare(Piece(on_grid([Note(64, 60, 1, 1)]), steps=128))
+    music = Conductor(RATE, lambda name: load("chip_square", RATE))
+    for frame, command in [(0, c.SetTempo(0.25, 0.0)), (0, c.Play(slow)), (1, c.Queue(follower))]:
+        music.send(command, frame)
+    joined = heard(music, "piece", RATE * 130)[1].frame
+    gone = joined + RATE * 12
+    held = [fader for fader in music.state_at(gone - 10).mix.faders if fader.expires is not None]
+    assert [(fader.ramp.end, fader.ramp.high, fader.expires) for fader in held] == [(gone, 0.0, gone)]
+    assert held[0].ramp.value(gone - RATE) == 1.0
 
 
 def test_both_sides_of_a_crossfade_take_as_long_where_the_tempo_changes():
