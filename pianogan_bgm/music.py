@@ -261,7 +261,10 @@ class Music(ABC):
     def seek(
         self, seconds: float | None = None, *, beats: float | None = None, bars: float | None = None
     ) -> None:
-        """Go to a place in the present piece: seconds as written, beats or bars from its beginning."""
+        """Go to a place in the present piece: seconds as written, beats or bars from its beginning.
+
+        Past the end of a loop it goes on at the loop's beginning.
+        """
         if (seconds is not None) + (beats is not None) + (bars is not None) != 1:
             raise InvalidSetting("give seconds, beats or bars")
         amount = next(value for value in (seconds, beats, bars) if value is not None)
