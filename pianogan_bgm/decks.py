@@ -85,19 +85,24 @@ def retire(state: State, number: int, frame: int) -> Mix:
     return replace(state.mix, faders=faders)
 
 
+def waiting(state: State, to: c.Transition | None) -> State:
+    """With another transition pending, or none; what led over to the one before is forgotten."""
+    return replace(state, pending=to, cues=without_filler(state.cues))
+
+
 def switch(state: State, to: c.Transition, frame: int) -> Out:
     """Go over to the piece of a transition, at a step's first frame."""
     old = state.deck
-    state = replace(settle(state, frame), pending=None, queue=(), endless=to.endless, mood=to.mood)
-    state = replace(state, went=to.turn, cues=without_filler(state.cues))
-    paced = state if to.tempo is None else replace(state, tempo=to.tempo)
-    fade = round(to.fade_beats * STEPS_PER_BEAT * paced.step_frames(to.tune)) if old else 0
+    state = waiting(settle(state, frame), None)
+    state = replace(state, queue=(), endless=to.endless, mood=to.mood, went=to.turn)
+    state = _settings(state, to, frame)
+    fade = round(to.fade_beats * STEPS_PER_BEAT * state.step_frames(to.tune)) if old else 0
     if old is not None:
         state = _leave(state, old, to, frame, fade)
     resumed = _resumed(state, to)
     deck = coming(state, old, to)
     held = tuple(one for one in state.held if one.deck is not resumed)
-    state = _settings(replace(state, scene=to.scene, held=held), to, frame)
+    state = replace(state, scene=to.scene, held=held)
     ramp = Ramp(frame, frame + fade, 0.0 if fade else 1.0, 1.0)
     out = start(state, deck, float(deck.pos), frame, ramp)
     voices = () if resumed is None else tuple(one for one in out.voices if one[1].start >= frame)

@@ -567,8 +567,8 @@ def reactions() -> Iterator[float]:
 
 def latest(commands: Sequence[c.Command]) -> list[c.Command]:
     """Commands that take effect at one frame, without gradual settings that a later one overrides."""
-    last = {_setting(command): command for command in commands}
-    return [one for one in commands if _setting(one) is None or last[_setting(one)] is one]
+    last = {_setting(one): one for one in commands}
+    return [one for one in commands if (kind := _setting(one)) is None or last[kind] is one]
 
 
 def _setting(command: c.Command) -> tuple[object, ...] | None:

@@ -73,7 +73,7 @@ class Jukebox(Composer):
 
     def following(self, mood: str | None = None) -> Tune:
         """The next tune of the playlist; a track that cannot be read is passed over, and told to the log."""
-        for _ in 2 * self._entries[1:]:  # the rest of this round, and all of another
+        for _ in range(2 * (len(self._entries) - 1)):  # the rest of this round, and all of another
             try:
                 return super().following(mood)
             except PianoganError as error:

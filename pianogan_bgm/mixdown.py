@@ -217,15 +217,16 @@ class Mixdown:
         """
         end = at + frames
         out = np.empty((frames, 2), dtype=np.float32)
-        for place in in_turns(range(at // GRID, (end - 1) // GRID + 1)):
+        places = range(at // GRID, (end - 1) // GRID + 1)
+        mixed = [self._mix(place, spans) for place in range(places.start - self._back, places.stop)]
+        for index, place in enumerate(in_turns(places)):
             first, last = max(at, place * GRID), min(end, (place + 1) * GRID)
-            part = self._wet_block(place, spans)[first - place * GRID : last - place * GRID]
-            out[first - at : last - at] = part
+            block = self._wet_block(place, mixed[index : index + self._back + 1])
+            out[first - at : last - at] = block[first - place * GRID : last - place * GRID]
         return finish(out * _gain(Mix.loudness, spans(at, end), at, frames))
 
-    def _wet_block(self, place: int, spans: Spans) -> Block:
-        """One block of the grid with the echoes in it."""
-        mixed = [self._mix(one, spans) for one in range(place - self._back, place + 1)]
+    def _wet_block(self, place: int, mixed: list[Block]) -> Block:
+        """One block of the grid with the echoes in it, of those before it and its own without."""
         kept = self._wet  # the last one is enough for who asks for a little at a time
         if kept is None or kept[0] != place or any(map(is_not, kept[1], mixed)):
             sound = np.concatenate(mixed)

@@ -88,6 +88,11 @@ class Asked:
     transpose: int
     instruments: tuple[str, ...]
 
+    @property
+    def by_layer(self) -> dict[str, str]:
+        """The instruments by the names of their layers."""
+        return dict(zip(LAYERS, self.instruments, strict=True))
+
 
 class Music(ABC):
     """Verbs and settings of background music; those of ``pygame.mixer.music`` among them.
@@ -256,7 +261,7 @@ class Music(ABC):
     def fadeout(self, ms: float) -> None:
         """Fade out in ``ms`` milliseconds, then stop; does not wait for it."""
         self._said = None
-        self._send(c.Stop(within("ms", ms, 0.0, 600000.0) / 1000.0))
+        self._send(c.Stop(max(within("ms", ms, 0.0, 600000.0), LEAST_MS) / 1000.0))
 
     def seek(
         self, seconds: float | None = None, *, beats: float | None = None, bars: float | None = None
@@ -293,7 +298,7 @@ class Music(ABC):
         asked = self._waiting() or self._asked  # a transition that has not come is not saved
         table["settings"] = {
             "mood": asked.mood,
-            "instrument": dict(zip(LAYERS, asked.instruments, strict=True)),
+            "instrument": asked.by_layer,
             "intensity": asked.intensity,
             "tempo": asked.tempo,
             "transpose": asked.transpose,
@@ -490,7 +495,7 @@ class Music(ABC):
     @property
     def instrument(self) -> dict[str, str]:
         """What plays which layer; set one name for all, or names by layer."""
-        return dict(zip(LAYERS, self._asked.instruments, strict=True))
+        return self._asked.by_layer
 
     @instrument.setter
     def instrument(self, names: str | Mapping[str, str]) -> None:

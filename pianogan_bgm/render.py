@@ -69,10 +69,16 @@ def room_blocks(
     walls: Reverb, instrument: Instrument, tones: Sequence[Tone], frames: int, block: int = BLOCK
 ) -> Iterator[Block]:
     """The first ``frames`` frames of ``tones`` in a room, what sounded before frame 0 included."""
-    before = np.concatenate([*mix_blocks(instrument, tones, 0, walls.tail, first=-walls.tail)])
-    for dry in mix_blocks(instrument, tones, frames, block):
-        sound = np.concatenate([before, dry])
-        yield walls.wet(sound)
+    return in_room(walls, mix_blocks(instrument, tones, frames, block, first=-walls.tail))
+
+
+def in_room(walls: Reverb, dry: Iterable[Block]) -> Iterator[Block]:
+    """Blocks of sound with their echoes: what comes after the first ``walls.tail`` frames of ``dry``."""
+    before = np.zeros((0, 2), np.float32)
+    for block in dry:
+        sound = np.concatenate([before, block])
+        if len(sound) > walls.tail:
+            yield walls.wet(sound)
         before = sound[-walls.tail :]
 
 

@@ -16,11 +16,12 @@ from pianogan_bgm.decks import (
     start,
     steps_until,
     switch,
+    waiting,
 )
 from pianogan_bgm.mixdown import OPEN, Mix, Ramp
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.state import Deck, Event, Held, Out, State
-from pianogan_bgm.voicing import cued, without_filler
+from pianogan_bgm.voicing import cued
 
 
 def apply(state: State, command: c.Command, frame: int) -> Out:
@@ -32,12 +33,10 @@ def _play(state: State, command: c.Play, frame: int) -> Out:
     idle = state.deck is None
     state = dismiss(settle(state, frame), frame, CUT_SECONDS)
     state = replace(
-        state,
+        waiting(state, None),
         endless=command.endless,
         mood=command.mood,
         queue=state.queue if idle else (),  # what was queued before anything played comes after this
-        pending=None,
-        cues=without_filler(state.cues),
         scene=command.scene,
     )
     deck = Deck(state.decks, command.tune, loops=command.loops, shift=command.shift)
@@ -58,14 +57,13 @@ def _clear_queue(state: State, command: c.ClearQueue, frame: int) -> Out:
 
 
 def _transition(state: State, command: c.Transition, frame: int) -> Out:
-    state = replace(state, pending=command, cues=without_filler(state.cues))
     if state.deck is not None and command.at != "now":
-        return Out(state)
-    return switch(replace(state, anchor=frame, count=0), command, frame)
+        return Out(waiting(state, command))
+    return switch(state, command, frame)
 
 
 def _cancel(state: State, command: c.CancelTransition, frame: int) -> Out:
-    return Out(replace(state, pending=None, cues=without_filler(state.cues)))
+    return Out(waiting(state, None))
 
 
 def _hold(state: State, command: c.Hold, frame: int) -> Out:
@@ -132,10 +130,10 @@ def _seek(state: State, command: c.Seek, frame: int) -> Out:
 
 
 def _stop(state: State, command: c.Stop, frame: int) -> Out:
-    state = replace(state, pending=None, cues=without_filler(state.cues))
+    state = waiting(state, None)
     if all(fader.expires is not None and fader.expires <= frame for fader in state.mix.faders):
         return Out(replace(state, queue=()))
-    frames = state.frames(max(command.seconds, MIDDLE_SECONDS))
+    frames = state.frames(command.seconds)
     fade = state.mix.fade.towards(0.0, frame, frames)
     return Out(replace(state, mix=replace(state.mix, fade=fade), ends_at=frame + frames))
 
@@ -161,7 +159,7 @@ _APPLY: Final[dict[type, Callable[[State, Any, int], Out]]] = {
 def silence(state: State, frame: int) -> Out:
     """The end of a fade-out: nothing plays any more but stingers, unless a transition waits to begin."""
     if state.pending is not None:
-        return switch(replace(state, anchor=frame, count=0), state.pending, frame)
+        return switch(state, state.pending, frame)
     ended = () if state.deck is None else (Event("end", frame, scene=state.scene),)
     mix = replace(state.mix, fade=OPEN, faders=())
     state = replace(

@@ -22,7 +22,7 @@ from pianogan_bgm.manifest import MIX, STEMS, Sound
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.playlist.loudness import loudness
 from pianogan_bgm.playlist.tags import Tags, tagged_flac, tagged_ogg, wav
-from pianogan_bgm.render import BLOCK, ShortWrite, mix_blocks, write_blocks
+from pianogan_bgm.render import BLOCK, ShortWrite, in_room, mix_blocks, write_blocks
 from pianogan_bgm.room import Reverb, reverb
 from pianogan_bgm.tune import BASS, INNER, MELODY, Tune
 
@@ -55,12 +55,12 @@ def record(
     longest = max(map(len, dry.values()))
     dry = {part: np.pad(block, ((0, longest - len(block)), (0, 0))) * usual for part, block in dry.items()}
     # added as the conductor adds them, and in the room then, so that the result is its to the last bit
-    whole = _in_room(walls, sum(dry.values(), np.zeros((longest, 2), np.float32)))
+    whole = _wet(walls, sum(dry.values(), np.zeros((longest, 2), np.float32)))
     gain, mixed, heard = _levelled(whole, rate, target)
     frames = len(whole)
     made = {MIX: mixed}
     if stems:
-        made.update((part, finish(_in_room(walls, dry[part]), gain)) for part in STEMS)
+        made.update((part, finish(_wet(walls, dry[part]), gain)) for part in STEMS)
     facts = Sound(
         rate=rate,
         frames=frames,
@@ -89,10 +89,10 @@ def _dry(tune: Tune, voice: Instrument, walls: Reverb, layer: int, loop: bool) -
     return np.concatenate(list(mix_blocks(voice, tones, frames, first=-walls.tail)))
 
 
-def _in_room(walls: Reverb, dry: Block) -> Block:
+def _wet(walls: Reverb, dry: Block) -> Block:
     """Sound with its echoes, without the frames that came before it."""
-    starts = range(0, len(dry) - walls.tail, BLOCK)
-    return np.concatenate([walls.wet(dry[start : start + walls.tail + BLOCK]) for start in starts])
+    blocks = (dry[start : start + BLOCK] for start in range(0, len(dry), BLOCK))
+    return np.concatenate(list(in_room(walls, blocks)))
 
 
 def lap_frames(tune: Tune, rate: int) -> int:
