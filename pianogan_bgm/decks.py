@@ -8,7 +8,7 @@ from typing import Final
 from pianogan_bgm import commands as c
 from pianogan_bgm.mixdown import OPEN, Fader, Mix, Ramp
 from pianogan_bgm.notes import STEPS_PER_BEAT
-from pianogan_bgm.state import Deck, Event, Held, Out, State, Voices
+from pianogan_bgm.state import Deck, Event, Held, Out, State, Voices, left_with
 from pianogan_bgm.tune import related_shift
 from pianogan_bgm.voicing import strike, without_filler
 
@@ -99,9 +99,9 @@ def switch(state: State, to: c.Transition, frame: int) -> Out:
     fade = round(to.fade_beats * STEPS_PER_BEAT * state.step_frames(to.tune)) if old else 0
     if old is not None:
         state = _leave(state, old, to, frame, fade)
-    resumed = _resumed(state, to)
+    resumed = left_with(state, to.scene)
     deck = coming(state, old, to)
-    held = tuple(one for one in state.held if one.deck is not resumed)
+    held = tuple(one for one in state.held if one is not resumed)
     state = replace(state, scene=to.scene, held=held)
     ramp = Ramp(frame, frame + fade, 0.0 if fade else 1.0, 1.0)
     out = start(state, deck, float(deck.pos), frame, ramp)
@@ -113,12 +113,9 @@ def switch(state: State, to: c.Transition, frame: int) -> Out:
 def coming(state: State, old: Deck | None, to: c.Transition) -> Deck:
     """The deck that a transition from ``old`` puts on: the one its scene was left with, or a new one."""
     shift = related_shift(old.key, to.tune.key) if old and to.related else 0
-    deck = _resumed(state, to) or Deck(state.decks, to.tune, loops=to.loops, shift=shift)
+    held = left_with(state, to.scene)
+    deck = held.deck if held else Deck(state.decks, to.tune, loops=to.loops, shift=shift)
     return replace(deck, number=state.decks)
-
-
-def _resumed(state: State, to: c.Transition) -> Deck | None:
-    return next((held.deck for held in state.held if to.scene and held.scene == to.scene), None)
 
 
 def _leave(state: State, old: Deck, to: c.Transition, frame: int, fade: int) -> State:

@@ -12,7 +12,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 from weakref import ref
 
@@ -34,9 +34,9 @@ from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.saves import SAVE_VERSION, check_named, check_save, load_place, save_place
 from pianogan_bgm.scenes import MOODS, PLAIN, Feel, Mood, Rule, Scene, rule_for
-from pianogan_bgm.state import State
+from pianogan_bgm.state import State, left_with
 from pianogan_bgm.stingers import STINGERS, Figure, figure
-from pianogan_bgm.tune import LAYERS
+from pianogan_bgm.tune import LAYERS, Tune
 
 LEAST_MS: Final = 10.0
 """Of a change of loudness: quicker ones click."""
@@ -376,11 +376,7 @@ class Music(ABC):
             asked.instruments if instruments is None else instruments,
         )
         self._said = name
-        self._send(
-            partial(
-                _go_over, scene, name, (when, beats, lead, hold, self._turn), (self._myself, asked, earlier)
-            )
-        )
+        self._send(_GoOver(self._myself, scene, name, when, beats, lead, hold, self._turn, asked, earlier))
 
     def _stay(self, turn: int, asked: Asked, before: Asked | None, feel: Feel) -> None:
         """Transition ``turn`` could not be made: what was asked for before, and what was set since, holds."""
@@ -588,37 +584,57 @@ def _of_mood(mood: str) -> Scene:
     return Scene(mood=mood)
 
 
-_How: TypeAlias = tuple[c.When, float, Figure | None, bool, int]
-_Whence: TypeAlias = tuple[ref[Music], Asked, Asked | None]
+@dataclass(frozen=True, slots=True)
+class _GoOver:
+    """Makes the transition to ``scene``, its piece composed or read where it was not left to come back to.
 
+    Where that fails, what was ``asked`` stays, and what was ``before`` a transition that waits.
+    """
 
-def _go_over(scene: Scene, name: str | None, how: _How, whence: _Whence, desk: Desk) -> list[c.Command]:
-    """The transition to a scene, its piece composed or read; where that fails, all stays as ``whence``."""
-    at, beats, lead, hold, turn = how
-    endless = scene.piece is None
-    try:
-        tune = desk.composer.following(scene.mood) if endless else desk.composer.tune(scene.piece)
-        if endless and desk.state.deck is not None and tune is desk.state.deck.tune:
+    music: ref[Music]
+    scene: Scene
+    name: str | None
+    at: c.When
+    beats: float
+    lead: Figure | None
+    hold: bool
+    turn: int
+    asked: Asked
+    before: Asked | None
+
+    def __call__(self, desk: Desk) -> list[c.Command]:
+        scene = self.scene
+        endless = scene.piece is None
+        try:
+            tune = self._tune(desk)
+        except Exception:
+            if (there := self.music()) is not None:
+                there._stay(self.turn, self.asked, self.before, scene.feel)
+            raise
+        return [
+            c.Transition(
+                tune,
+                self.at,
+                self.beats,
+                0 if endless else scene.loops,
+                self.name,
+                self.lead,
+                self.hold,
+                *scene.feel,
+                related=endless,
+                endless=endless,
+                mood=scene.mood,
+                turn=self.turn,
+            )
+        ]
+
+    def _tune(self, desk: Desk) -> Tune:
+        scene, deck = self.scene, desk.state.deck
+        if (held := left_with(desk.state, self.name)) is not None:
+            return held.deck.tune
+        if scene.piece is not None:
+            return desk.composer.tune(scene.piece)
+        tune = desk.composer.following(scene.mood)
+        if deck is not None and tune is deck.tune:
             tune = desk.composer.following(scene.mood)  # a playlist of few tracks came round to what plays
-    except Exception:
-        music, asked, before = whence
-        if (there := music()) is not None:
-            there._stay(turn, asked, before, scene.feel)
-        raise
-    loops = 0 if endless else scene.loops
-    return [
-        c.Transition(
-            tune,
-            at,
-            beats,
-            loops,
-            name,
-            lead,
-            hold,
-            *scene.feel,
-            related=endless,
-            endless=endless,
-            mood=scene.mood,
-            turn=turn,
-        )
-    ]
+        return tune

@@ -136,6 +136,11 @@ class State:
         return self.rate * 60.0 / (tune.piece.tempo * self.tempo * STEPS_PER_BEAT)
 
 
+def left_with(state: State, scene: str | None) -> Held | None:
+    """Where the piece of ``scene`` was left, if it is to be come back to."""
+    return next((held for held in state.held if scene and held.scene == scene), None)
+
+
 Voices = tuple[tuple[Bus, Tone], ...]
 
 

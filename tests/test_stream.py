@@ -156,6 +156,30 @@ def test_scenes_and_rules_are_declared_once():
     assert switches[1].frame == next(round(n * beat) for n in range(9) if round(n * beat) >= RATE * 2)
 
 
+def test_a_scene_come_back_to_draws_no_other_piece_and_fades_by_its_own_tempo():
+    class Slower(FakeGenerator):
+        """Each piece slower than the one before."""
+
+        def compose(self, seed=None, *, latent=None):
+            piece = super().compose(seed, latent=latent)
+            return replace(piece, tempo=160.0 / len(self.asked))
+
+    scenes = {"field": Scene(hold=True), "battle": Scene(piece=make_piece(2))}
+    generator = Slower()
+    stream = Stream(model=Composer(generator, 7), rate=RATE, instrument="chip_triangle", scenes=scenes)
+    stream.transition("field", at="now", fade_beats=0)
+    stream.fill(RATE)
+    stream.transition("battle", at="now", fade_beats=0)
+    stream.fill(RATE)
+    known = len(generator.asked)
+    stream.transition("field", at="now", fade_beats=4)
+    stream.fill(1)
+    fade = stream._state().mix.faders[-1].ramp
+    assert stream.now_playing.tempo == 160.0
+    assert fade.end - fade.start == 4 * RATE * 60 / 160
+    assert len(generator.asked) == known
+
+
 def test_now_playing_names_the_piece_for_the_credits():
     stream = endless(seed=7)
     assert stream.now_playing is None
