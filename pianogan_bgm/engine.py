@@ -295,7 +295,7 @@ class Engine:
                 self._hold(request is Control.PAUSE)
             else:
                 waiting += self._resolve(request)
-        if self.paused and self.sink.playing and not any(isinstance(one, c.Play | c.Stop) for one in waiting):
+        if self.paused and self.sink.playing and play_or_stop(waiting) is None:
             # nothing of it is heard before the music goes on, and the cursor stands: all at once then
             self._put_off = latest(waiting)
         else:
@@ -341,7 +341,7 @@ class Engine:
 
     def _let_go(self, commands: list[c.Command]) -> None:
         """Music that is held goes on with a play; a stop leaves nothing to go on with."""
-        last = next((one for one in reversed(commands) if isinstance(one, c.Play | c.Stop)), None)
+        last = play_or_stop(commands)
         state = self.conductor.state_at(self._last_at)
         if isinstance(last, c.Play):
             self._hold(False)
@@ -563,6 +563,11 @@ def reactions() -> Iterator[float]:
     while True:
         yield reaction
         reaction = min(1.7 * reaction, AHEAD_SECONDS)
+
+
+def play_or_stop(commands: Sequence[c.Command]) -> c.Play | c.Stop | None:
+    """The last command that begins the music or ends it."""
+    return next((one for one in reversed(commands) if isinstance(one, c.Play | c.Stop)), None)
 
 
 def latest(commands: Sequence[c.Command]) -> list[c.Command]:
