@@ -584,7 +584,7 @@ def _of_mood(mood: str) -> Scene:
     return Scene(mood=mood)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _GoOver:
     """Makes the transition to ``scene``, its piece composed or read where it was not left to come back to.
 
