@@ -235,17 +235,20 @@ def first(seconds: float) -> None:
 def frame_child(seconds: float) -> dict[str, Any]:
     """A loop of 60 frames a second with 300 sprites, by turns with and without music."""
     pygame = open_mixer()
-    from pianogan_bgm import BackgroundMusic
+    from pianogan_bgm import BackgroundMusic, Scene
 
     pygame.display.init()
     screen = pygame.display.set_mode((640, 360))
-    music, chance = BackgroundMusic(dense_piece()), random.Random(1)
+    scenes = {"a": Scene(piece=dense_piece(1)), "b": Scene(piece=dense_piece(2))}
+    music, chance = BackgroundMusic(dense_piece(), scenes=scenes), random.Random(1)
+    verbs = verbs_of(music)
     sprites = [[chance.uniform(0, 640), chance.uniform(0, 360), chance.uniform(-3, 3)] for _ in range(300)]
     picture = pygame.Surface((16, 16))
     picture.fill((200, 120, 40))
     clock = pygame.time.Clock()
     times: dict[bool, list[float]] = {True: [], False: []}
-    calls: list[float] = []
+    calls: dict[str, list[float]] = {name: [] for name in verbs}
+    turns = cycle(verbs.items())
     span = 4.0
     for turn in range(max(2, round(seconds / span))):
         playing = turn % 2 == 0
@@ -264,11 +267,14 @@ def frame_child(seconds: float) -> dict[str, Any]:
             pygame.display.flip()
             if number >= 60:  # after a second everything is as it will stay
                 times[playing].append(time.perf_counter() - start)
-            if playing and number % 15 == 0:
-                calls.append(timed(music, chance))
+            if playing and number % 6 == 0:
+                name, call = next(turns)
+                value, start = chance.random(), time.perf_counter()
+                call(value)
+                calls[name].append(time.perf_counter() - start)
     stats = music.stats
     music.close()
-    spent = np.percentile(np.array(calls) * 1e3, [50, 99]).tolist()
+    spent = {name: np.percentile(np.array(took) * 1e3, [50, 99]).tolist() for name, took in calls.items()}
     return {**both_ways(times), "calls": spent, "underruns": stats.underruns, "frames": len(times[True])}
 
 
@@ -280,19 +286,23 @@ def both_ways(times: dict[bool, list[float]]) -> dict[str, list[float]]:
     }
 
 
-def timed(music: Any, chance: random.Random) -> float:
-    """Seconds that one call of the game's thread takes."""
-    pick, value = chance.randrange(4), chance.random()
-    start = time.perf_counter()
-    if pick == 0:
+def verbs_of(music: Any) -> dict[str, Callable[[float], Any]]:
+    """What a game calls between frames, each with a number of chance, 0 to 1; it has scenes a and b."""
+    scenes = cycle("ab")
+
+    def intensity(value: float) -> None:
         music.intensity = value
-    elif pick == 1:
+
+    def tempo(value: float) -> None:
         music.tempo = 0.8 + 0.5 * value
-    elif pick == 2:
-        music.stinger("coin")
-    else:
-        music.duck(value)
-    return time.perf_counter() - start
+
+    return {
+        "intensity": intensity,
+        "tempo": tempo,
+        "duck": music.duck,
+        "stinger": lambda value: music.stinger("coin"),
+        "transition": lambda value: music.transition(next(scenes)),
+    }
 
 
 def busy_child(seconds: float) -> dict[str, Any]:
@@ -328,11 +338,12 @@ def busy_child(seconds: float) -> dict[str, Any]:
 
 def frame(seconds: float) -> None:
     got = child("frame_child", seconds)
-    print(f"frame time: 60 fps, 300 sprites, {got['frames']} frames each, four commands a second")
+    print(f"frame time: 60 fps, 300 sprites, {got['frames']} frames each, ten commands a second")
     for name in ("without", "with"):
         print(f"  {name:7} music  median {got[name][0]:.3f} ms, p99 {got[name][1]:.3f} ms")
     print(f"  p99 with minus without: {got['with'][1] - got['without'][1]:+.3f} ms")
-    print(f"  calls: median {got['calls'][0]:.4f} ms, p99 {got['calls'][1]:.4f} ms")
+    for name, (median, p99) in got["calls"].items():
+        print(f"  a call of {name:10}  median {median:.4f} ms, p99 {p99:.4f} ms")
     print(f"  underruns: {got['underruns']}")
     got = child("busy_child", seconds)
     print("a game that computes in Python and never sleeps, endless music from its first note")
@@ -364,15 +375,9 @@ def calls_child(count: int) -> dict[str, Any]:
     music.play(loops=-1)
     time.sleep(2.0)
 
-    def change(value: float) -> None:
-        music.intensity = value
-
     calls: dict[str, Callable[[float], Any]] = {
         "nothing": lambda value: None,
-        "intensity": change,
-        "duck": music.duck,
-        "stinger": lambda value: music.stinger("coin"),
-        "transition": lambda value: music.transition("ab"[value < 0.5], at="bar", fade_beats=1),
+        **verbs_of(music),
         "beat_phase": lambda value: music.beat_phase,
         "Sound.play": lambda value: sound.play(),
         "event.post": lambda value: pygame.event.post(pygame.event.Event(pygame.USEREVENT)),
