@@ -8,6 +8,7 @@ round differently (about 1e-13 there); only a cell that close to undecided could
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -154,10 +155,16 @@ def _runtime() -> Any:
     """onnxruntime, or :class:`ModelError`."""
     try:
         import onnxruntime
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise ModelError(
             f"composing needs the package onnxruntime, which cannot be imported ({error}); pip install "
             "onnxruntime, or play a playlist that was composed beforehand"
+        ) from error
+    except ImportError as error:  # it is there, but a library that it loads is not
+        windows = "install Microsoft's Visual C++ Redistributable, which it needs, or "
+        raise ModelError(
+            f"composing needs onnxruntime, which is installed and cannot be loaded ({error}); "
+            f"{windows * (sys.platform == 'win32')}play a playlist that was composed beforehand"
         ) from error
     return onnxruntime
 

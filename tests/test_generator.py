@@ -349,6 +349,21 @@ def test_missing_onnxruntime_is_explained(monkeypatch: pytest.MonkeyPatch, tiny:
         Generator(tiny)
 
 
+@pytest.mark.parametrize(("platform", "named"), [("win32", True), ("linux", False)])
+def test_an_onnxruntime_that_cannot_be_loaded_is_not_to_be_installed_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny: Path, platform: str, named: bool
+) -> None:
+    cause = "DLL load failed while importing onnxruntime_pybind11_state"
+    (tmp_path / "onnxruntime.py").write_text(f"raise ImportError({cause!r})\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    monkeypatch.setattr(sys, "platform", platform)
+    with pytest.raises(ModelError, match=cause) as caught:
+        Generator(tiny)
+    assert "pip install" not in str(caught.value)
+    assert ("Visual C++ Redistributable" in str(caught.value)) is named
+
+
 # cards
 
 
