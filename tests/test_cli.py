@@ -131,6 +131,15 @@ def test_every_command_has_help_of_its_own(capsys: pytest.CaptureFixture[str]) -
     assert len({command.name for command in cli.COMMANDS}) == len(cli.COMMANDS)
 
 
+def test_the_package_runs_as_a_program_and_keeps_its_name() -> None:
+    command = [sys.executable, "-m", "pianogan_bgm"]
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"pianogan-bgm {pianogan_bgm.__version__}\n")
+    done = subprocess.run([*command, "dance"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: pianogan-bgm ")
+
+
 def test_the_program_runs_as_a_module_and_survives_a_reader_that_leaves(song: Path) -> None:
     command = [sys.executable, "-m", "pianogan_bgm.cli", "midi2img", str(song)]
     reader, writer = os.pipe()
