@@ -1,5 +1,6 @@
 import itertools
 import json
+import sys
 import threading
 
 import numpy as np
@@ -329,6 +330,14 @@ def test_impossible_rates_are_refused(rate):
 def test_a_missing_recording_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr("pianogan_bgm.instruments.piano.SAMPLES", tmp_path)
     with pytest.raises(SoundError, match=r"piano-060-10\.ogg"):
+        mix(Piano(44100), [Tone(0, 60, 4410, 80)], 0, 100)
+
+
+def test_a_soundfile_without_its_library_is_an_error_of_sound(monkeypatch, tmp_path):
+    (tmp_path / "soundfile.py").write_text("raise OSError('no libsndfile')\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "soundfile", raising=False)
+    with pytest.raises(SoundError, match="no libsndfile"):
         mix(Piano(44100), [Tone(0, 60, 4410, 80)], 0, 100)
 
 

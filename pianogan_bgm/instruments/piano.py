@@ -151,11 +151,11 @@ def _clean(recording: Recording, begin: int, end: int) -> Pcm16:
 
 def _decode(recording: Recording, begin: int, end: int) -> Pcm16:
     """Frames ``begin`` to ``end`` of a recording, int16 (n, 2); fewer where it ends."""
-    import soundfile
-
     path = SAMPLES / recording.file
     frames = max(0, min(end, recording.frames) - begin)
     try:
+        import soundfile  # OSError where it cannot load libsndfile
+
         with soundfile.SoundFile(path) as file:
             if begin:
                 file.seek(begin)
