@@ -24,6 +24,7 @@ import argparse
 import hashlib
 import io
 import json
+import shutil
 import subprocess
 import tarfile
 from dataclasses import dataclass
@@ -126,7 +127,10 @@ def fetch(layer: int, folder: Path) -> Path:
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         package = f"@audio-samples/piano-velocity{layer}@{VERSION}"
-        subprocess.run(["npm", "pack", "--silent", package], cwd=folder, check=True)
+        npm = shutil.which("npm")  # the bare name finds no npm.cmd, as it is called on Windows
+        if npm is None:
+            raise SystemExit(f"{path} is missing, and there is no npm to download it with")
+        subprocess.run([npm, "pack", "--silent", package], cwd=folder, check=True)
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != ARCHIVES[layer]:
         raise SystemExit(f"{path} has sha256 {found}; expected {ARCHIVES[layer]}")

@@ -23,6 +23,17 @@ def test_silence_is_drawn_dark_and_sound_bright() -> None:
     assert heard.mean() > 60
 
 
+def test_recordings_that_cannot_be_fetched_without_npm_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("scipy")
+    from export.build_samples import fetch
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match=r"velocity6-.*\.tgz is missing, and there is no npm"):
+        fetch(6, tmp_path / "tarballs")
+
+
 def test_an_archive_without_a_recording_is_named(tmp_path: Path) -> None:
     pytest.importorskip("scipy")
     from export.build_samples import read_layer
