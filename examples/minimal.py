@@ -5,6 +5,7 @@ python examples/minimal.py
 
 import itertools
 import sys
+from contextlib import suppress
 
 import pygame
 
@@ -44,4 +45,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    with suppress(KeyboardInterrupt):  # Ctrl-C
+        raise SystemExit(main())

@@ -4,6 +4,7 @@ python examples/rhythm_toy.py
 """
 
 import sys
+from contextlib import suppress
 
 import pygame
 
@@ -54,4 +55,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    with suppress(KeyboardInterrupt):  # Ctrl-C
+        raise SystemExit(main())

@@ -87,6 +87,23 @@ def test_an_example_without_its_model_says_so_and_stops(path, monkeypatch, no_de
 
 
 @pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
+def test_ctrl_c_ends_an_example_quietly(path, monkeypatch, no_devices):
+    def flip():
+        raise KeyboardInterrupt
+
+    made = []
+
+    def player(*args, **settings):
+        made.append(BackgroundMusic(*args, model=FakeGenerator(), **settings))
+        return made[-1]
+
+    monkeypatch.setattr(pianogan_bgm, "BackgroundMusic", player)
+    monkeypatch.setattr(pygame.display, "flip", flip)
+    runpy.run_path(str(path), run_name="__main__")
+    made[0].close()
+
+
+@pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
 def test_an_example_is_short_and_imports_public_names_alone(path):
     source = path.read_text(encoding="utf-8")
     assert len(source.splitlines()) < 60

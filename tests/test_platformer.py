@@ -461,6 +461,21 @@ def test_the_recorded_soundtrack_lasts_as_long_as_the_game_and_sounds(silent, tm
     assert np.abs(sound).max() > 300
 
 
+def test_a_recording_that_cannot_take_its_place_stays_beside_it(silent, tmp_path, monkeypatch, capsys):
+    def refused(path, target):
+        raise PermissionError(13, "Access is denied", str(path), None, str(target))
+
+    path = tmp_path / "out.wav"
+    soundtrack = game_music.Soundtrack(3, record=path, model=FakeGenerator())
+    soundtrack.follow(Game(load_folder(LEVELS)), [])
+    monkeypatch.setattr(Path, "replace", refused)
+    soundtrack.close()
+    with wave.open(str(tmp_path / "out.wav.part"), "rb") as file:
+        assert file.getnframes() == 735
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"the recording is in {path}.part: ")
+
+
 def test_coming_out_of_the_cave_goes_on_where_the_meadow_was_left(silent, tmp_path):
     soundtrack = game_music.Soundtrack(3, record=tmp_path / "out.wav", model=FakeGenerator(256))
     heard = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import wave
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,13 @@ class Recorder(Stream):
             pygame.event.post(pygame.event.Event(self.event_type, fields))
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the file; where it cannot be moved to its place, say where it is."""
         self._file.close()
         self._raw.close()
-        self._draft.replace(self._path)
+        try:
+            self._draft.replace(self._path)
+        except OSError as error:  # on Windows a file that somebody listens to cannot be replaced
+            print(f"the recording is in {self._draft}: {error}", file=sys.stderr)
 
 
 def loudest(path: Path) -> float:
