@@ -67,14 +67,20 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> None:
 
 
 def resident() -> float:
-    """Resident memory of this process in MB."""
-    fields = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    """Resident memory of this process in MB; 0 where the system does not tell."""
+    try:
+        fields = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    except OSError:
+        return 0.0
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def resident_at_most() -> float:
     """The most that :func:`resident` ever was, in MB."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return 0.0
     return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) * 1024 / 1e6  # type: ignore[index]  # Linux has it
 
 
@@ -143,7 +149,15 @@ def busy(mode: str) -> None:
         while time.perf_counter() < until:
             pass
     elif mode == "hold":
-        ctypes.PyDLL(None).usleep(500000)
+        hold(500)
+
+
+def hold(milliseconds: int) -> None:
+    """Sleep without letting go of the GIL."""
+    if sys.platform == "win32":
+        ctypes.PyDLL("kernel32").Sleep(milliseconds)
+    else:
+        ctypes.PyDLL(None).usleep(milliseconds * 1000)
 
 
 def compare(heard: np.ndarray, journal: list[Any]) -> dict[str, Any]:
