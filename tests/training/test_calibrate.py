@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from pianogan_bgm.roll import HELD_BYTE, STRUCK_BYTE, to_cells
+
+pytest.importorskip("tensorflow", reason="needs the train extra")
+
 from training import calibrate
 from training.calibrate import EMPHASES, FOLLOWED, LIMIT, PACE, SHIFTS, Amounts, Requests, calibrated, met
 from training.studio import NEVER, Decision, Thresholds

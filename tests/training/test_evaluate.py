@@ -15,6 +15,8 @@ from training.evaluate import Protocol, evaluate, main, met_elsewhere, split_win
 from training.features import FEATURES, note_table
 from training.report import CEILING, FLOOR, MARKOV, _held_to, text
 
+pytest.importorskip("tensorflow", reason="needs the train extra")
+
 QUICK = Protocol(generated=20, windows=12, seeds=2, trees=5, epochs=1)
 ROWS = {"overlapped_area", "auc", "roll_auc", "density", "coverage", "copied"}
 ROWS |= {"longest_copy_median", "longest_copy", "nearest_median", "nearest", "rolls"}

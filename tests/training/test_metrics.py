@@ -17,6 +17,8 @@ from training.metrics import (
     validation_score,
 )
 
+pytest.importorskip("scipy", reason="needs the train extra")
+
 
 def cells_of(*notes, steps=64):
     return encode_cells([Note(*note) for note in notes], RollSpec(steps=steps))[None]

@@ -11,6 +11,8 @@ from pianogan_bgm.notes import Note
 from pianogan_bgm.roll import HELD_BYTE, RollSpec, encode_cells
 from training.roll_classifier import main, planes, roll_auc, shifted_bars, shuffled_bars
 
+pytest.importorskip("tensorflow", reason="needs the train extra")
+
 STEPS = 72
 
 
