@@ -3,7 +3,7 @@
 A command is one row of :data:`COMMANDS`. Its ``arguments`` function describes the options, its ``run``
 function does the work and gives the exit status; heavy modules are imported inside ``run``, so that
 ``--help`` stays quick. Errors of this package and of the file system become one line on stderr and status
-1; Ctrl-C gives 130; a wrong usage gives 2.
+1; Ctrl-C gives 130 and SIGTERM 143, both after clearing away what is half done; a wrong usage gives 2.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from typing import Final
 
 from pianogan_bgm import PianoganError, __version__
 from pianogan_bgm.errors import one_line
+from pianogan_bgm.interrupts import terminable
 
 PROGRAM: Final = "pianogan-bgm"
 INTERRUPTED: Final = 130
+TERMINATED: Final = 143
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,12 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
     options = build_parser().parse_args(argv)
+    with terminable() as terminated:
+        status = _run(options)
+        return TERMINATED if terminated else status
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         status: int = options.run(options)
         sys.stdout.flush()
