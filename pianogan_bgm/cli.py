@@ -1,9 +1,10 @@
 """The command line, ``pianogan-bgm``.
 
 A command is one row of :data:`COMMANDS`. Its ``arguments`` function describes the options, its ``run``
-function does the work and gives the exit status; heavy modules are imported inside ``run``, so that
-``--help`` stays quick. Errors of this package and of the file system become one line on stderr and status
-1; Ctrl-C gives 130 and SIGTERM 143, both after clearing away what is half done; a wrong usage gives 2.
+function does the work and gives the exit status; modules are imported inside them, so that ``--help`` stays
+quick and a missing package stops only what needs it. Errors of this package and of the file system become one
+line on stderr and status 1; Ctrl-C gives 130 and SIGTERM 143, both after clearing away what is half done; a
+wrong usage gives 2.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pianogan_bgm import PianoganError, __version__
 from pianogan_bgm.errors import one_line
@@ -39,24 +40,25 @@ class Command:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line on ``argv`` (``sys.argv`` without it) and return the exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        # a terminal without a letter of some file's name shows its number; the work is done all the same
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-            stream.reconfigure(errors="backslashreplace")
-    options = build_parser().parse_args(argv)
     with terminable() as terminated:
-        status = _run(options)
+        status = _run(argv)
         return TERMINATED if terminated else status
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(argv: list[str] | None) -> int:
     try:
+        _mend_streams()
+        options = build_parser().parse_args(argv)
         status: int = options.run(options)
         sys.stdout.flush()
         return status
     except BrokenPipeError:
         # the reader (`| head`) has gone; keep Python's exit from flushing into the closed pipe again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except ModuleNotFoundError as error:
+        missing = f"the package {error.name} is not installed"
+        print(f"{PROGRAM}: {missing}; `{PROGRAM} doctor` tells whether that is all", file=sys.stderr)
         return 1
     except (PianoganError, OSError) as error:
         print(f"{PROGRAM}: {one_line(error)}", file=sys.stderr)
@@ -66,16 +68,37 @@ def _run(options: argparse.Namespace) -> int:
         return INTERRUPTED
 
 
+def _mend_streams() -> None:
+    """Where there is no terminal (pythonw, a frozen program without a window) what is said goes nowhere."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None or stream.closed:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # until the end
+        # a terminal without a letter of some file's name shows its number; the work is done all the same
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Its options are described when they are needed: describing them may need packages that are missing."""
+
+    describe: Callable[[argparse.ArgumentParser], None] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        describe, self.describe = self.describe, None
+        if describe is not None:
+            describe(self)
+        return super().parse_known_args(args, namespace)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser with every row of :data:`COMMANDS`."""
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM, description="Piano background music for pygame, composed on the spot."
-    )
+    parser = _Parser(prog=PROGRAM, description="Piano background music for pygame, composed on the spot.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         child = commands.add_parser(command.name, help=command.help, description=command.help)
-        command.arguments(child)
+        child.describe = command.arguments
         child.set_defaults(run=command.run)
     return parser
 

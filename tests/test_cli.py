@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -86,6 +87,43 @@ def test_ctrl_c_gives_130_without_a_traceback(
     monkeypatch.setattr(convert, "midi2img", interrupted)
     assert main(["midi2img", str(song)]) == 130
     assert capsys.readouterr().err == "pianogan-bgm: interrupted\n"
+
+
+def test_ctrl_c_while_the_options_are_read_is_no_traceback_either(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "build_parser", interrupted)
+    assert main(["midi2img"]) == 130
+    assert capsys.readouterr().err == "pianogan-bgm: interrupted\n"
+
+
+@pytest.mark.parametrize("package", ["numpy", "mido"])
+def test_a_package_that_is_missing_is_named_in_one_line(song: Path, package: str) -> None:
+    code = f"import sys; sys.modules[{package!r}] = None; from pianogan_bgm.cli import main; sys.exit(main())"
+    for command in (["midi2img", str(song)], ["render", str(song), "-o", "a.wav"], ["playlist", "-o", "a"]):
+        line = [sys.executable, "-c", code, *command]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        (said,) = done.stderr.splitlines()
+        assert said.startswith(f"pianogan-bgm: the package {package} is not installed")
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_without_streams_the_work_is_done_and_what_is_said_goes_nowhere(
+    song: Path, monkeypatch: pytest.MonkeyPatch, closed: bool
+) -> None:
+    for name in ("stdout", "stderr"):
+        stream = io.StringIO() if closed else None
+        if stream is not None:
+            stream.close()
+        monkeypatch.setattr(sys, name, stream)
+    assert main(["midi2img", str(song)]) == 0
+    assert len(list(song.parent.glob("*.png"))) == 2
+    (song.parent / "a.mid").write_bytes(b"nothing")
+    assert main(["midi2img", str(song.parent / "a.mid")]) == 1
 
 
 @pytest.mark.parametrize(
