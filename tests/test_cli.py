@@ -142,6 +142,10 @@ def test_without_streams_the_work_is_done_and_what_is_said_goes_nowhere(
         ["midi2img", "a.mid", "--length", "many"],
         ["midi2img", "a.mid", "--skip-silent", "--keep-silent"],
         ["img2midi", "a.png", "--tempo", "fast"],
+        ["img2midi", ""],
+        *([command, "a", "-o", ""] for command in ("midi2img", "img2midi", "render")),
+        *([command, "-o", ""] for command in ("generate", "playlist")),
+        *(["play", "--seconds", text] for text in ("nan", "-5", "inf", "long")),
     ],
 )
 def test_a_wrong_usage_is_explained_with_status_2(
@@ -151,6 +155,38 @@ def test_a_wrong_usage_is_explained_with_status_2(
         main(arguments)
     assert left.value.code == 2
     assert "usage: pianogan-bgm" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("generate", "--count"),
+        ("generate", "--seed"),
+        ("generate", "--tempo"),
+        ("generate", "--formats"),
+        ("render", "--rate"),
+        ("midi2img", "--length"),
+        *(("playlist", name) for name in ("--count", "--seeds", "--first", "--rate", "--jobs", "--key")),
+    ],
+)
+def test_a_wrong_value_is_shown_only_in_part(
+    option: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([*option, "9" * 5000 + "x"])
+    assert left.value.code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert len(said) < 300
+    assert "expected" in said
+
+
+@pytest.mark.parametrize("option", [["--model", "nosuch"], ["--seed", "7"]])
+def test_an_option_that_a_looped_file_would_ignore_is_refused(
+    song: Path, option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["play", str(song), *option]) == 1
+    said = capsys.readouterr().err
+    assert said == f"pianogan-bgm: {song} is looped, nothing is composed: leave out {option[0]}\n"
 
 
 def test_version_and_help_are_told(capsys: pytest.CaptureFixture[str]) -> None:
