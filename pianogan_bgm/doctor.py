@@ -258,12 +258,13 @@ def _render() -> str:
     import numpy as np
     import soundfile
 
+    from pianogan_bgm.files import path_in_c
     from pianogan_bgm.render import render, write_audio
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "second.ogg"
         write_audio(path, render(_scale(), RATE)[:RATE], RATE)
-        sound, _ = soundfile.read(path)
+        sound, _ = soundfile.read(path_in_c(path))
     if len(sound) != RATE or not np.abs(sound).max() > 0.001:
         raise ValueError(f"expected {RATE} frames of sound; got {len(sound)}, as good as silent")
     return f"1 s of piano, peak {np.abs(sound).max():.2f}"

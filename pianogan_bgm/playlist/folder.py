@@ -30,6 +30,7 @@ from pianogan_bgm.files import write_atomically
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.manifest import (
     MANIFEST,
+    SOUNDS,
     Manifest,
     Settings,
     Track,
@@ -51,6 +52,7 @@ from pianogan_bgm.playlist.choice import Print, choose
 from pianogan_bgm.playlist.page import MOST_TRACKS, PAGE, write_page
 from pianogan_bgm.playlist.tracks import pieces_for
 from pianogan_bgm.playlist.workers import Workers, workers
+from pianogan_bgm.render import check_sound
 
 CREDITS: Final = "CREDITS.txt"
 _SAVE_SHARE: Final = 20.0
@@ -80,6 +82,7 @@ class Wish:
 
 def make(folder: Path, wish: Wish, *, jobs: int = 1, cluster: str | None = None) -> Manifest:
     """Make the playlist in ``folder``, or what is missing of it. Raises the errors of the package."""
+    _check(wish.settings)
     _prepare(folder)
     generator = Generator(wish.model)
     weights = generator.card.weights_sha256
@@ -113,6 +116,7 @@ def remake(
     manifest lies in ``folder`` from the beginning, whole: whatever ends the work, nothing of it is lost.
     """
     old = read_manifest(source)
+    _check(old.settings)
     orders = [
         Order(track.name, old.title, track.seeds, model or track.model, track.weights_sha256, old.settings)
         for track in old.tracks
@@ -148,6 +152,13 @@ def made_with() -> str:
 
 
 # ------------------------------------------------------------------------------------------- what to make
+
+
+def _check(settings: Settings) -> None:
+    """Raise :class:`SoundError` for a rate that a format does not know."""
+    for kind in settings.formats:
+        if kind in SOUNDS:
+            check_sound(f"*.{kind}", settings.rate)
 
 
 def _groups(wish: Wish, generator: Generator, run: Workers) -> list[tuple[int, ...]]:

@@ -517,6 +517,7 @@ def test_a_key_may_begin_with_a_small_letter(text: str, key: str) -> None:
         (("--seeds", "1", "--distance", "0.5"), "--seeds takes just those: leave out --distance"),
         (("--mood", "calm", "--first", "0"), "--mood chooses from the atlas: leave out --first"),
         (("--mood", "calm"), "needs the model's atlas"),
+        (("--seeds", "1", "--formats", "flac", "--rate", "88211"), "a FLAC file knows 88210 Hz and 88220 Hz"),
         (("--model", "jazz"), "no model named 'jazz' is installed"),
     ],
 )
