@@ -17,6 +17,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -274,7 +275,7 @@ def _work(
     except BaseException as error:
         with contextlib.suppress(PlaylistError):
             saver.in_between(done)
-        outside = (KeyboardInterrupt, OSError)  # nothing is wrong with what was asked for
+        outside = (KeyboardInterrupt, OSError, BrokenExecutor)  # nothing is wrong with what was asked for
         goes_on = done or isinstance(error, outside) or isinstance(error.__cause__, outside)
         rest = "; the same command goes on from there" if goes_on and len(done) < len(orders) else ""
         tqdm.write(f"{folder}: {len(done)} of {len(orders)} tracks are whole{rest}", file=sys.stderr)

@@ -369,6 +369,25 @@ def test_ctrl_c_leaves_whole_tracks_and_the_next_run_goes_on(model: Path, tmp_pa
     assert len(read_manifest(tmp_path).tracks) == 10
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
+def test_a_killed_process_of_several_is_one_line_and_the_next_run_goes_on(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--seeds", "1-3", "--formats", "mid", "--jobs", "2")
+    with monkeypatch.context() as patch:
+        patch.setattr(folder_module, "bake", killed)
+        assert run(model, tmp_path, *options) == 1
+    first, second = capsys.readouterr().err.splitlines()[-2:]
+    assert first == f"{tmp_path}: 0 of 3 tracks are whole; the same command goes on from there"
+    assert second.startswith("pianogan-bgm: a worker process ended before its work was done")
+    assert run(model, tmp_path, *options) == 0
+
+
+def killed(order: folder_module.Order) -> folder_module.Baked:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
 def test_what_a_killed_run_left_is_cleared_away_and_what_another_command_writes_is_not(
     model: Path, tmp_path: Path
 ) -> None:
