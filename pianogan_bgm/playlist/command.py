@@ -13,9 +13,9 @@ from pianogan_bgm.instruments import NAMES, RATES
 from pianogan_bgm.json_rules import A_TEXT, is_text, short
 from pianogan_bgm.manifest import FORMATS, LOUDNESS_RANGE, MAX_MINUTES, Settings
 from pianogan_bgm.piece import TEMPO_RANGE
+from pianogan_bgm.playlist.choice import MOST_SEEDS
 from pianogan_bgm.scenes import MOODS
 
-MOST_SEEDS: Final = 200_000
 FOLDER: Final = Path("music")
 
 

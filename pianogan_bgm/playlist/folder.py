@@ -49,7 +49,7 @@ from pianogan_bgm.playlist.bake import (
     generator_of,
     prints,
 )
-from pianogan_bgm.playlist.choice import Print, choose
+from pianogan_bgm.playlist.choice import MOST_SEEDS, Print, choose
 from pianogan_bgm.playlist.page import MOST_TRACKS, PAGE, write_page
 from pianogan_bgm.playlist.tracks import pieces_for
 from pianogan_bgm.playlist.workers import Workers, workers
@@ -175,6 +175,11 @@ def _groups(wish: Wish, generator: Generator, run: Workers) -> list[tuple[int, .
                 f"medleys of {wish.settings.minutes:g} min take {each} pieces each: expected a multiple of "
                 f"{each} seeds; got {len(seeds)}"
             )
+    elif wish.count * each > MOST_SEEDS:
+        raise PlaylistError(
+            f"{wish.count} tracks of {each} pieces each are {wish.count * each} pieces; "
+            f"expected at most {MOST_SEEDS}: ask for fewer, or for shorter ones"
+        )
     else:
         weights = generator.card.weights_sha256
         seeds = choose(

@@ -537,6 +537,7 @@ def test_a_key_may_begin_with_a_small_letter(text: str, key: str) -> None:
         (("--mood", "calm", "--first", "0"), "--mood chooses from the atlas: leave out --first"),
         (("--mood", "calm"), "needs the model's atlas"),
         (("--seeds", "1", "--formats", "flac", "--rate", "88211"), "a FLAC file knows 88210 Hz and 88220 Hz"),
+        (("--count", "200000", "--length", "30"), "expected at most 200000: ask for fewer"),
         (("--model", "jazz"), "no model named 'jazz' is installed"),
     ],
 )
