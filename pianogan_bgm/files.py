@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -37,7 +37,8 @@ def appearing(path: str | os.PathLike[str]) -> Iterator[Path]:
             error.filename = str(target)  # the name that its caller knows
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written nothing can be removed; why is said already
+            temporary.unlink(missing_ok=True)
 
 
 def write_together(contents: Mapping[str | os.PathLike[str], bytes]) -> None:
@@ -53,3 +54,8 @@ def write_together(contents: Mapping[str | os.PathLike[str], bytes]) -> None:
         places = {path: stack.enter_context(appearing(path)) for path in reversed([*contents])}
         for path, data in contents.items():
             places[path].write_bytes(data)
+
+
+def path_in_c(path: str | os.PathLike[str]) -> str | bytes:
+    """``path`` for a library in C such as soundfile, which by itself fails where the locale cannot say it."""
+    return os.fspath(path) if os.name == "nt" else os.fsencode(path)

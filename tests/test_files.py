@@ -82,3 +82,16 @@ def test_what_goes_wrong_is_said_of_the_file_itself(tmp_path: Path, monkeypatch:
             write_atomically(tmp_path / "song", b"")
         assert one_line(denied.value) == f"{tmp_path / 'song'}: Permission denied"
     assert names(tmp_path) == []
+
+
+def test_where_nothing_can_be_removed_either_the_file_itself_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(place: Path, *_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system", str(place))
+
+    monkeypatch.setattr(Path, "write_bytes", read_only)
+    monkeypatch.setattr(Path, "unlink", read_only)
+    with pytest.raises(OSError, match="Read-only") as refused:
+        write_atomically(tmp_path / "song", b"")
+    assert one_line(refused.value) == f"{tmp_path / 'song'}: Read-only file system"
