@@ -16,6 +16,7 @@ import re
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from errno import EINVAL
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -53,20 +54,26 @@ def _run(argv: list[str] | None) -> int:
         status: int = options.run(options)
         sys.stdout.flush()
         return status
-    except BrokenPipeError:
-        # the reader (`| head`) has gone; keep Python's exit from flushing into the closed pipe again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except ModuleNotFoundError as error:
         missing = f"the package {error.name} is not installed"
         print(f"{PROGRAM}: {missing}; `{PROGRAM} doctor` tells whether that is all", file=sys.stderr)
         return 1
     except (PianoganError, OSError) as error:
-        print(f"{PROGRAM}: {one_line(error)}", file=sys.stderr)
+        if _reader_has_gone(error):  # keep Python's exit from flushing into the closed pipe again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        else:
+            print(f"{PROGRAM}: {one_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _reader_has_gone(error: Exception) -> bool:
+    """Whether stdout is a pipe that nobody reads any more (`| head`), which Windows calls EINVAL."""
+    if isinstance(error, BrokenPipeError):
+        return True
+    return os.name == "nt" and isinstance(error, OSError) and (error.errno, error.filename) == (EINVAL, None)
 
 
 def _mend_streams() -> None:

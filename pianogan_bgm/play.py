@@ -56,7 +56,7 @@ def _follow(music: BackgroundMusic, seconds: float | None) -> None:
             line = f"{now.name}   {now.key}   {now.tempo:.0f} bpm"
             place = f"   bar {music.bar}, beat {music.beat}"
             if live:
-                print(f"\r\x1b[K{line}{place}", end="", flush=True)
+                print(f"\r{line + place:<78}", end="", flush=True)  # not every terminal knows escapes
             elif line != shown:
                 print(line, flush=True)
             shown = line

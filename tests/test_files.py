@@ -95,3 +95,27 @@ def test_where_nothing_can_be_removed_either_the_file_itself_is_named(
     with pytest.raises(OSError, match="Read-only") as refused:
         write_atomically(tmp_path / "song", b"")
     assert one_line(refused.value) == f"{tmp_path / 'song'}: Read-only file system"
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3])
+def test_a_place_that_is_locked_for_a_moment_is_tried_again(
+    attempts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, refused = os.replace, []
+
+    def locked(source: Path, target: Path) -> None:
+        if len(refused) < 2:
+            refused.append(target)
+            raise PermissionError(13, "Permission denied", str(source), None, str(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", locked)
+    monkeypatch.setattr("pianogan_bgm.files.ATTEMPTS", attempts)
+    monkeypatch.setattr("pianogan_bgm.files.PAUSE", 0.0)
+    if attempts < 3:
+        with pytest.raises(PermissionError):
+            write_atomically(tmp_path / "new", b"whole")
+        assert names(tmp_path) == []
+    else:
+        write_atomically(tmp_path / "new", b"whole")
+        assert names(tmp_path) == ["new"]

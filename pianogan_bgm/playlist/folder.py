@@ -214,12 +214,13 @@ def _prepare(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for path in folder.iterdir():
             if _LEFT_OVER.fullmatch(path.name):
-                with contextlib.suppress(FileNotFoundError):  # its own command has just done so
+                with contextlib.suppress(OSError):  # its own command has just done so, or it is being read
                     if time.time() - path.stat().st_mtime > _LEFT_FOR:
                         path.unlink()
         probe = folder / ".pianogan-bgm-probe"
         write_atomically(probe, b"")
-        probe.unlink()
+        with contextlib.suppress(PermissionError):  # as a virus scanner has it on Windows
+            probe.unlink()
 
 
 def _refuse_strangers(folder: Path, head: Manifest, orders: Sequence[Order] = ()) -> None:
