@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from pianogan_bgm.errors import PianoganError
-from pianogan_bgm.notes import Note
-from pianogan_bgm.piece import Piece
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from pianogan_bgm.notes import Note
+    from pianogan_bgm.piece import Piece
     from pianogan_bgm.player import BackgroundMusic
     from pianogan_bgm.scenes import Rule, Scene
     from pianogan_bgm.stingers import Figure
@@ -26,10 +26,13 @@ __all__ = [
     "__version__",
 ]
 
-# looked up when asked for, so that the import stays light: no pygame, no onnxruntime
+# looked up when asked for, so that the import stays light: no pygame, no onnxruntime, no numpy, which the
+# command line has to do without to say that it is missing
 _LATER = {
     "BackgroundMusic": "player",
     "Figure": "stingers",
+    "Note": "notes",
+    "Piece": "piece",
     "Rule": "scenes",
     "Scene": "scenes",
     "Stream": "stream",

@@ -46,13 +46,19 @@ def one_of(name: str, value: Any, choices: tuple[str, ...]) -> Any:
     return value
 
 
-def instrument_names(
-    wanted: str | Mapping[str, str], present: tuple[str, ...] = ("piano",) * len(LAYERS)
-) -> tuple[str, ...]:
-    """Instruments by layer. Raises :class:`InvalidSetting` for an unknown layer or instrument."""
+def instrument_changes(wanted: str | Mapping[str, str]) -> tuple[str | None, ...]:
+    """Instruments by layer, None for those left out.
+
+    Raises :class:`InvalidSetting` for an unknown layer or instrument.
+    """
     names = dict(wanted) if isinstance(wanted, Mapping) else dict.fromkeys(LAYERS, wanted)
     for layer, name in names.items():
         if layer not in LAYERS:
             raise InvalidSetting(f"a layer is one of {', '.join(LAYERS)}; got {layer!r}")
         names[layer] = check_instrument(name)
-    return tuple(names.get(layer, old) for layer, old in zip(LAYERS, present, strict=True))
+    return tuple(map(names.get, LAYERS))
+
+
+def instrument_names(wanted: str | Mapping[str, str]) -> tuple[str, ...]:
+    """Instruments by layer, the piano for those left out; raises as :func:`instrument_changes`."""
+    return tuple(name or "piano" for name in instrument_changes(wanted))

@@ -20,7 +20,8 @@ class Play:
     """Start ``tune`` at once at ``step`` (whole part and fraction); ``loops`` repeats, −1 for ever.
 
     ``fade``: seconds to fade in. ``scene``: what the game calls this state of its music. ``shift``: semitones
-    of transposition. ``endless``: other pieces will be queued; repeat if they come late.
+    of transposition. ``endless``: other pieces will be queued; repeat if they come late. ``lap``: how often
+    the piece was repeated before. ``turn``: its number, by which the state says that it has come.
     """
 
     tune: Tune
@@ -31,6 +32,8 @@ class Play:
     shift: int = 0
     endless: bool = False
     mood: str | None = None
+    lap: int = 0
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ class Queue:
     loops: int = 0
     related: bool = False
     after: int | None = None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether endless music drew it, and not the game."""
+        return self.after is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,7 @@ class Hold:
     step: int = 0
     loops: int = -1
     shift: int = 0
+    lap: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +137,13 @@ class SetTranspose:
 
 @dataclass(frozen=True, slots=True)
 class SetInstruments:
-    """Play what follows on these instruments: melody, inner voices, bass, stingers."""
+    """Play what follows on these instruments: melody, inner voices, bass, stingers; None: as it is."""
 
-    names: tuple[str, ...]
+    names: tuple[str | None, ...]
+
+    def over(self, present: tuple[str, ...]) -> tuple[str, ...]:
+        """The instruments with these in place of ``present`` ones."""
+        return tuple(old if new is None else new for new, old in zip(self.names, present, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +163,7 @@ class Seek:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Fade out in ``seconds`` and forget the piece, the queue and pending transitions."""
+    """Fade out in ``seconds``; the piece, the queue, pending transitions and held scenes are forgotten."""
 
     seconds: float = 0.03
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from pianogan_bgm.atlas import Atlas, load_atlas
 from pianogan_bgm.errors import InvalidNote, InvalidSetting
+from pianogan_bgm.json_rules import short
 from pianogan_bgm.latents import check_latent, check_seed, fresh_seed
 from pianogan_bgm.notes import Note
 from pianogan_bgm.piece import Piece
@@ -35,6 +36,16 @@ class Composes(Protocol):
         """One piece of a seed or a latent."""
 
 
+class _Idea(NamedTuple):
+    """The piece to come next, if ``mood`` is what is asked for, and what was so before it was chosen."""
+
+    mood: str | None
+    number: int
+    chance: Any
+    recent: tuple[int, ...]
+    first: int | None
+
+
 class Composer:
     """Makes and remembers tunes. Not for two threads at once.
 
@@ -44,13 +55,17 @@ class Composer:
 
     def __init__(self, model: str | os.PathLike[str] | Composes = "open", seed: int | None = None) -> None:
         seed = None if seed is None else check_seed(seed)
+        if not isinstance(model, str | os.PathLike) and not callable(getattr(model, "compose", None)):
+            raise InvalidSetting(
+                f"model must be a name, a path or an object that composes; got {short(model)}"
+            )
         self._model = model
         self._generator: Composes | None = None if isinstance(model, str | os.PathLike) else model
         self._atlas: Atlas | None = None
         self._random = np.random.Generator(np.random.Philox(key=fresh_seed() if seed is None else seed))
         self._first = seed
         self._tunes: OrderedDict[Any, Tune] = OrderedDict()
-        self._ideas: dict[str | None, int] = {}
+        self._idea: _Idea | None = None
         self.recent: deque[int] = deque(maxlen=NO_REPEAT)
 
     @property
@@ -123,14 +138,32 @@ class Composer:
         Drawn from the better half of the model's atlas (of what suits the mood there), where it knows of
         quality; else from all that suits, and without a mood from all seeds.
         """
-        idea = self._ideas.pop(mood, None)
-        return self._chosen(self._choose(mood) if idea is None else idea)
+        number, self._idea = self._next(mood).number, None
+        return self._chosen(number)
 
     def think(self, mood: str | None = None) -> Tune:
-        """Have what :meth:`following` will give next ready in memory."""
-        if mood not in self._ideas:
-            self._ideas[mood] = self._choose(mood)
-        return self._chosen(self._ideas[mood])
+        """Have what :meth:`following` will give next, if it is asked for this mood, ready in memory."""
+        return self._chosen(self._next(mood).number)
+
+    def remember(self, played: Iterable[int]) -> None:
+        """What was played last, elsewhere, so that it does not come again at once."""
+        self._think_no_more()
+        self.recent.extend(played)
+
+    def _next(self, mood: str | None) -> _Idea:
+        if self._idea is None or self._idea.mood != mood:
+            self._think_no_more()
+            before = self._random.bit_generator.state, tuple(self.recent), self._first
+            self._idea = _Idea(mood, self._choose(mood), *before)
+        return self._idea
+
+    def _think_no_more(self) -> None:
+        """Take the idea back as if it had never been had: the order of pieces does not depend on it."""
+        if self._idea is not None:
+            self._random.bit_generator.state = self._idea.chance
+            self.recent.clear()
+            self.recent.extend(self._idea.recent)
+            self._first, self._idea = self._idea.first, None
 
     def _choose(self, mood: str | None) -> int:
         """Number of the next piece: its seed."""

@@ -12,7 +12,7 @@ Rules, on which exact streaming rests:
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -120,13 +120,28 @@ class Conductor:
         index = bisect_right(self._moments, frame, key=lambda moment: moment.frame)
         return self._after(index - 1)
 
-    def place(self, frame: int) -> Place:
-        """Where the music is at ``frame``."""
-        state = self.state_at(frame)
+    def settled_at(self, frame: int) -> State:
+        """The state after the commands at ``frame`` and before its step, which comes after any command."""
+        self.advance(frame + 1)
+        index = bisect_left(self._moments, frame, key=lambda moment: moment.frame)
+        while index < len(self._moments) and self._moments[index].frame == frame:
+            if self._moments[index].sent is None:
+                break
+            index += 1
+        return self._after(index - 1)
+
+    def place(self, frame: int, state: State | None = None) -> Place:
+        """Where the music is at ``frame``, by its ``state`` there."""
+        state = state or self.state_at(frame)
         if state.deck is None:
             return Place(state, 0.0, state.pace)
         back = min((state.step_at - frame) / state.pace, 1.0)  # a step is rounded to whole frames
         return Place(state, state.deck.pos - back, state.pace)
+
+    @property
+    def latest(self) -> State:
+        """The state after all that is decided."""
+        return self._now
 
     def wants_at(self, first: int, last: int) -> tuple[int, int, str | None] | None:
         """First frame from ``first`` on at which endless play should get its next piece, seen up to ``last``.
@@ -140,17 +155,19 @@ class Conductor:
             # a command at the moment's own frame would come before the step that made the state
             frame = first if place < 0 else max(first, self._moments[place].frame + 1)
             following = self._moments[place + 1].frame if place + 1 < len(self._moments) else last
-            if frame < following and state.endless and not state.queue and state.deck is not None:
+            if frame < min(following, last) and state.endless and not state.queue and state.deck is not None:
                 return frame, state.deck.number, state.mood
         return None
 
     def silent_from(self) -> int | None:
         """Frame from which nothing sounds unless a command comes; None while music goes on."""
-        if self._waiting or self._now.running or self._now.ends_at is not None:
+        if self._waiting or self._now.plays:
             return None
         decks = {STINGER_DECK, *(fader.deck for fader in self._now.mix.faders)}
-        ended = max(self._mixdown.last_end(decks), self._moments[-1].frame if self._moments else 0)
-        return ended + (self._mixdown.echo if self._mixdown.tones else 0)
+        ended = next((one.frame for one in reversed(self._moments) if one.before.plays), 0)
+        # what rings is cut off there, but for what is not faded
+        sounded = max(self._mixdown.last_end(decks), min(ended, self._mixdown.last_end()))
+        return max(ended, sounded + self._mixdown.echo if sounded else 0)
 
     def forget(self, before: int) -> None:
         """Let go of what only frames before ``before`` need; they can be neither changed nor rendered."""

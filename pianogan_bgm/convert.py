@@ -29,7 +29,7 @@ from pianogan_bgm.images import Facts, Slab, read_png, slab_to_png
 from pianogan_bgm.json_rules import is_text
 from pianogan_bgm.midi import piece_to_midi, read_midi
 from pianogan_bgm.notes import MAX_STEPS
-from pianogan_bgm.piece import DEFAULT_TEMPO, TEMPO_RANGE, Piece
+from pianogan_bgm.piece import DEFAULT_TEMPO, MAX_BEATS_PER_BAR, TEMPO_RANGE, Piece
 from pianogan_bgm.roll import SOUNDING_BYTE, Convention, RollSpec, encode_cells
 from pianogan_bgm.score import Part, Score
 
@@ -95,7 +95,7 @@ def midi2img(
 def _pictures(
     score: Score, stem: str, spec: RollSpec, skip_silent: bool, counts: Counts
 ) -> Iterator[tuple[str, bytes]]:
-    facts: Facts = {"tempo": round(score.tempo, 2)}
+    facts: Facts = {"tempo": round(score.tempo, 2), "beats_per_bar": score.beats_per_bar}
     licence = " ".join((score.licence or "").split())
     if is_text(licence):
         facts["licence"] = licence
@@ -131,9 +131,9 @@ def img2midi(
     """Pictures, and those in folders, to MIDI files in ``output`` (beside each source where None).
 
     ``output`` may name the MIDI file where only one comes out. ``tempo``: beats a minute, else the
-    picture's own, else 120. ``separate``: every picture is on its own, numbered ones too; so is one that is
-    named alone. Prints a summary; returns 0, or 1 when a picture could not be read. Raises :class:`OSError`
-    when a file cannot be written.
+    picture's own (held to what a piece allows, which is said), else 120. ``separate``: every picture is on
+    its own, numbered ones too; so is one that is named alone. Prints a summary; returns 0, or 1 when a
+    picture could not be read. Raises :class:`OSError` when a file cannot be written.
     """
     names_file = output is not None and output.suffix.lower() in MIDI_ENDINGS and not output.is_dir()
     folder = output.parent if names_file and output is not None else output
@@ -151,7 +151,10 @@ def img2midi(
 
     def work(job: Job) -> Result:
         slab = join(_placed(job))
-        return Result([(job.stem + ending, _midi(slab, job.stem, tempo))])
+        own = slab.facts.get("tempo")
+        held = tempo is None and isinstance(own, int | float) and not low <= own <= high
+        counts: Counts = Counter({f"tempos held to {low:g} to {high:g} beats a minute": int(held)})
+        return Result([(job.stem + ending, _midi(slab, job.stem, tempo))], counts)
 
     return _run(jobs, work, "MIDI files")
 
@@ -162,10 +165,12 @@ def _midi(slab: Slab, title: str, tempo: float | None) -> bytes:
         low, high = TEMPO_RANGE
         tempo = float(min(max(own, low), high)) if isinstance(own, int | float) else DEFAULT_TEMPO
     seed, model, licence = (slab.facts.get(key) for key in ("seed", "model", "licence"))
+    beats = slab.facts.get("beats_per_bar")  # pictures of earlier versions do not say
     piece = Piece(
         slab.notes,
         steps=slab.spec.steps,
         tempo=tempo,
+        beats_per_bar=beats if isinstance(beats, int) and 1 <= beats <= MAX_BEATS_PER_BAR else 4,
         seed=seed if isinstance(seed, int) else None,
         model=str(model) if model is not None else None,
         licence=str(licence) if licence is not None else None,

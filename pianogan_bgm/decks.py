@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Final
 
 from pianogan_bgm import commands as c
+from pianogan_bgm.harmony import Key
 from pianogan_bgm.mixdown import OPEN, Fader, Mix, Ramp
 from pianogan_bgm.notes import STEPS_PER_BEAT
-from pianogan_bgm.state import Deck, Event, Held, Out, State, Voices, left_with
-from pianogan_bgm.tune import related_shift
+from pianogan_bgm.state import Deck, Event, Held, Leaving, Out, State, Voices, left_with
+from pianogan_bgm.tune import raised, related_shift
 from pianogan_bgm.voicing import strike, without_filler
 
 PREROLL: Final = 48
@@ -92,17 +93,21 @@ def waiting(state: State, to: c.Transition | None) -> State:
 
 def switch(state: State, to: c.Transition, frame: int) -> Out:
     """Go over to the piece of a transition, at a step's first frame."""
-    old = state.deck
+    old, before = state.deck, state
     state = waiting(settle(state, frame), None)
-    state = replace(state, queue=(), endless=to.endless, mood=to.mood, went=to.turn)
+    state = replace(state, endless=to.endless, mood=to.mood, went=to.turn)
     state = _settings(state, to, frame)
     fade = round(to.fade_beats * STEPS_PER_BEAT * state.step_frames(to.tune)) if old else 0
     if old is not None:
         state = _leave(state, old, to, frame, fade)
+    if old is not None and fade:  # it plays on as it did
+        leaving = Leaving(old, frame + fade, before.transpose, before.instruments)
+        state = replace(state, leaving=(*state.leaving, leaving))
     resumed = left_with(state, to.scene)
     deck = coming(state, old, to)
     held = tuple(one for one in state.held if one is not resumed)
-    state = replace(state, scene=to.scene, held=held)
+    queue = () if resumed is None else resumed.queue
+    state = replace(state, scene=to.scene, held=held, queue=queue)
     ramp = Ramp(frame, frame + fade, 0.0 if fade else 1.0, 1.0)
     out = start(state, deck, float(deck.pos), frame, ramp)
     voices = () if resumed is None else tuple(one for one in out.voices if one[1].start >= frame)
@@ -119,7 +124,7 @@ def coming(state: State, old: Deck | None, to: c.Transition) -> Deck:
 
 
 def _leave(state: State, old: Deck, to: c.Transition, frame: int, fade: int) -> State:
-    """The old deck plays on under a crossfade of ``fade`` frames, or only rings out."""
+    """The old deck is faded in ``fade`` frames, or rings out."""
     length = fade or state.frames(0.35)
     faders = tuple(
         replace(fader, ramp=fader.ramp.towards(0.0, frame, length), expires=frame + length)
@@ -128,13 +133,19 @@ def _leave(state: State, old: Deck, to: c.Transition, frame: int, fade: int) -> 
         for fader in state.mix.faders
     )
     state = replace(state, deck=None, mix=replace(state.mix, faders=faders))
-    if fade:
-        state = replace(state, leaving=(*state.leaving, (old, frame + fade)))
     if to.hold:
-        line = old.pos // old.tune.bar * old.tune.bar
-        held = [one for one in state.held if one.scene != state.scene]
-        state = replace(state, held=(*held, Held(state.scene, replace(old, pos=line))))
+        others = [one for one in state.held if one.scene != state.scene]
+        drawn = tuple(one for one in state.queue if one.drawn)
+        state = replace(state, held=(*others, Held(state.scene, _to_come_back_to(old), drawn)))
     return state
+
+
+def _to_come_back_to(deck: Deck) -> Deck:
+    """A deck that is left: on its bar line, or at its beginning where it was over."""
+    line = deck.pos // deck.tune.bar * deck.tune.bar
+    if line >= lap_end(deck, followed=True):
+        line = deck.tune.loop[0] if deck.loops else 0
+    return replace(deck, pos=line)
 
 
 def _settings(state: State, to: c.Transition, frame: int) -> State:
@@ -157,6 +168,11 @@ def lap_end(deck: Deck, followed: bool) -> int:
     return deck.tune.join if followed and deck.pos <= deck.tune.join else deck.tune.steps
 
 
+def is_followed(state: State) -> bool:
+    """Whether another piece comes after the one that plays."""
+    return bool(state.queue) or state.endless
+
+
 def steps_until(deck: Deck, at: c.When) -> int:
     """Steps from the deck's next step to the next ``at``."""
     if at == "now":
@@ -164,3 +180,14 @@ def steps_until(deck: Deck, at: c.When) -> int:
     if at == "end":
         return max(0, lap_end(deck, followed=True) - deck.pos)
     return -deck.pos % (deck.tune.bar if at == "bar" else STEPS_PER_BEAT)
+
+
+def steps_until_switch(state: State, deck: Deck, to: c.Transition) -> int:
+    """Steps until ``to`` goes over from ``deck``: to its moment, or to the end of a lap before that."""
+    end = lap_end(deck, is_followed(state))
+    return min(steps_until(deck, to.at), max(0, end - deck.pos))
+
+
+def key_to_come(state: State, deck: Deck, to: c.Transition) -> Key:
+    """The key that sounds once ``to`` has gone over from ``deck``."""
+    return raised(coming(state, deck, to).key, state.transpose if to.transpose is None else to.transpose)

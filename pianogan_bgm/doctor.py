@@ -103,12 +103,16 @@ def examine() -> Findings:
 def _check(name: str, attempt: Callable[[], str]) -> Check:
     try:
         return Check(name, True, attempt())
-    except ModuleNotFoundError as error:
-        return Check(name, False, f"the package {error.name} is not installed")
-    except (PianoganError, OSError) as error:
-        return Check(name, False, one_line(error))
     except Exception as error:  # whatever it is, the user wants to read it and the other checks
-        return Check(name, False, f"{type(error).__name__}: {one_line(error)}")
+        return _failed(name, error)
+
+
+def _failed(name: str, error: Exception) -> Check:
+    if isinstance(error, ModuleNotFoundError):
+        return Check(name, False, f"the package {error.name} is not installed")
+    if isinstance(error, PianoganError | OSError):
+        return Check(name, False, one_line(error))
+    return Check(name, False, f"{type(error).__name__}: {one_line(error)}")
 
 
 # ------------------------------------------------------------------------------------------------- facts
@@ -194,15 +198,16 @@ def _imported(name: str) -> str:
 
 def _models() -> list[Check]:
     """A check for each installed model, or one that says what is wrong."""
-    from pianogan_bgm.models import available_models
-
     try:
+        from pianogan_bgm.models import available_models
+
         names = available_models()
-    except PianoganError as error:
-        return [Check("models", False, one_line(error))]
+    except Exception as error:
+        return [_failed("models", error)]
     if not names:
         return [Check("models", False, "expected the model 'open' at least; no model is installed")]
-    return [_check(f"model {name}", partial(_model, name)) for name in names]
+    tries = [(f"{what} {name}", partial(look, name)) for name in names for what, look in _OF_A_MODEL]
+    return [_check(name, look) for name, look in tries]
 
 
 def _model(name: str) -> str:
@@ -213,6 +218,19 @@ def _model(name: str) -> str:
     card = found.card
     use = "may be sold with a game" if card.may_sell else "non-commercial use only"
     return f"version {card.version}, sha256 {card.weights_sha256} verified, {use}"
+
+
+def _atlas(name: str) -> str:
+    from pianogan_bgm.atlas import load_atlas
+    from pianogan_bgm.models import BUILT_IN
+
+    atlas = load_atlas(name)
+    if not len(atlas) and name in BUILT_IN:
+        raise FileNotFoundError(f"{name}.atlas.json is missing: no mood finds its pieces")
+    return f"seeds: {len(atlas)}" if len(atlas) else "none came with it: no moods"
+
+
+_OF_A_MODEL: Final[tuple[tuple[str, Callable[[str], str]], ...]] = (("model", _model), ("atlas", _atlas))
 
 
 def _samples() -> str:
@@ -240,12 +258,13 @@ def _render() -> str:
     import numpy as np
     import soundfile
 
+    from pianogan_bgm.files import path_in_c
     from pianogan_bgm.render import render, write_audio
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "second.ogg"
         write_audio(path, render(_scale(), RATE)[:RATE], RATE)
-        sound, _ = soundfile.read(path)
+        sound, _ = soundfile.read(path_in_c(path))
     if len(sound) != RATE or not np.abs(sound).max() > 0.001:
         raise ValueError(f"expected {RATE} frames of sound; got {len(sound)}, as good as silent")
     return f"1 s of piano, peak {np.abs(sound).max():.2f}"

@@ -55,6 +55,9 @@ LOOK_AGAIN: Final = 0.5
 """Seconds between looks for a mixer while there is none."""
 KEPT_SECONDS: Final = 2.0
 
+_BEGINNINGS: Final = (c.Play, c.Transition, c.PlayFigure)
+"""Commands by which something sounds where nothing does."""
+
 log = logging.getLogger("pianogan_bgm")
 
 
@@ -188,9 +191,11 @@ class Engine:
         self.requests: deque[Request | Control] = deque()
         self.stats = Stats()
         self.pulse: Pulse | None = None
+        self.went = 0
+        """Number of the play or transition heard last."""
         self.paused = False
         self.serving = False
-        """Whether a request is being carried out: taken from :attr:`requests`, not in :attr:`pulse` yet."""
+        """Whether what may sound is being carried out: not in :attr:`requests` now, nor in :attr:`pulse`."""
         self.began = 0
         """Frame at which play was called last."""
         self.journal: list[tuple[int, c.Command]] | None = None
@@ -223,6 +228,10 @@ class Engine:
         finally:
             self.serving = False
         return self._wait() if self.sink.playing else None
+
+    def expects_sound(self) -> bool:
+        """Whether a request waits by which something may sound; may be asked from any thread."""
+        return any(map(sounds, tuple(self.requests)))
 
     # --- the channel --------------------------------------------------------------------------------
 
@@ -284,7 +293,7 @@ class Engine:
         waiting, self._put_off = self._put_off, []
         # those that come meanwhile wait, or a busy game would keep it here
         for _ in range(len(self.requests)):
-            self.serving = self.serving or self.requests[0] is not Control.WARM
+            self.serving = self.serving or sounds(self.requests[0])
             request = self.requests.popleft()
             if request is Control.WARM:
                 if not self.requests:  # otherwise there is no time for it
@@ -295,8 +304,11 @@ class Engine:
                 self._hold(request is Control.PAUSE)
             else:
                 waiting += self._resolve(request)
-        if self.paused and self.sink.playing and play_or_stop(waiting) is None:
-            # nothing of it is heard before the music goes on, and the cursor stands: all at once then
+        if self.paused and self.sink.playing:
+            heard = play_or_stop(waiting) is not None
+        else:
+            heard = self.sink.playing or any(isinstance(one, _BEGINNINGS) for one in waiting)
+        if not heard:  # the cursor stands: all at once when the music goes on, or begins
             self._put_off = latest(waiting)
         else:
             self._commit(waiting)
@@ -349,8 +361,8 @@ class Engine:
             self._frontier = max(self._frontier, (state.ends_at or self._last_at) + 1)
             self.conductor.advance(self._frontier)
             self._tell_until(self._frontier, ("end",))
-            self.sink.stop()
-            self.pulse, self.paused = None, False
+            self._fall_silent()
+            self.paused = False
 
     def _begin(self, commands: list[c.Command]) -> None:
         at = self._last_at = self._frontier
@@ -516,15 +528,19 @@ class Engine:
         """Tell the events heard by now; end when nothing will be heard any more."""
         now = self._clock()
         cursor = self.sink.heard(now)
-        self.pulse = Pulse(now, cursor, self.conductor.place(cursor), self.sink.rate, self.paused)
+        place = self.conductor.place(cursor)
+        self.pulse, self.went = Pulse(now, cursor, place, self.sink.rate, self.paused), place.state.went
         self._tell_until(cursor + 1)
         silent = self.conductor.silent_from()
         # the device may be a little behind the estimate: let it read the end too
         played_out = self.sink.surely(now) - round(REACTION_SECONDS * self.sink.rate)
-        if silent is not None and silent <= played_out and not self.requests:
+        if silent is not None and silent <= played_out and not self.expects_sound():
             self._frontier = max(self._frontier, cursor, self._last_at)
-            self.sink.stop()
-            self.pulse = None
+            self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        self.sink.stop()
+        self.pulse, self.went = None, self.conductor.latest.went
 
     def _tell_until(self, frame: int, kinds: Collection[str] = EVENT_KINDS) -> None:
         """Tell what is heard before ``frame`` and was not told yet."""
@@ -565,25 +581,33 @@ def reactions() -> Iterator[float]:
         reaction = min(1.7 * reaction, AHEAD_SECONDS)
 
 
+def sounds(request: Request | Control) -> bool:
+    """Whether something may sound by ``request`` where nothing does."""
+    kind = request[0] if isinstance(request, tuple) else type(request)
+    return callable(request) or kind is c.PlayFigure
+
+
 def play_or_stop(commands: Sequence[c.Command]) -> c.Play | c.Stop | None:
     """The last command that begins the music or ends it."""
     return next((one for one in reversed(commands) if isinstance(one, c.Play | c.Stop)), None)
 
 
 def latest(commands: Sequence[c.Command]) -> list[c.Command]:
-    """Commands that take effect at one frame, without gradual settings that a later one overrides."""
-    last = {_setting(one): one for one in commands}
-    return [one for one in commands if (kind := _setting(one)) is None or last[kind] is one]
+    """Commands that take effect at one frame, without those that a later one makes vain."""
+    last = {_kind(one): one for one in commands}
+    return [one for one in commands if (kind := _kind(one)) is None or last[kind] is one]
 
 
-def _setting(command: c.Command) -> tuple[object, ...] | None:
-    """What a command sets little by little; None for others."""
+def _kind(command: c.Command) -> tuple[object, ...] | None:
+    """What a command sets little by little, or forgets: one after it does so anew. None for others."""
     match command:
         case c.SetIntensity(seconds=span) | c.SetTempo(beats=span) if span:
             return (type(command),)
         case c.SetLevel(level=level, seconds=span) if span:
             return c.SetLevel, level
-        case c.SetTranspose() | c.SetInstruments():
+        case c.SetTranspose() | c.Stop() | c.ClearQueue() | c.CancelTransition():
+            return (type(command),)
+        case c.SetInstruments(names=names) if None not in names:
             return (type(command),)
     return None
 

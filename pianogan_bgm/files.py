@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from time import sleep
+from typing import Final
 from uuid import uuid4
+
+ATTEMPTS: Final = 10 if os.name == "nt" else 1
+"""To put a file in its place: on Windows a virus scanner may just be reading the old or the new one."""
+PAUSE: Final = 0.1
+"""Seconds between two of them."""
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
@@ -31,13 +38,26 @@ def appearing(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = target.with_name(f".{uuid4().hex}.tmp")
     try:
         yield temporary
-        os.replace(temporary, target)
+        _take_place(temporary, target)
     except OSError as error:
         if error.filename is not None and str(error.filename) == str(temporary):
             error.filename = str(target)  # the name that its caller knows
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written nothing can be removed; why is said already
+            temporary.unlink(missing_ok=True)
+
+
+def _take_place(temporary: Path, target: Path) -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            os.replace(temporary, target)
+        except PermissionError:
+            if attempt == ATTEMPTS:
+                raise
+            sleep(PAUSE)
+        else:
+            return
 
 
 def write_together(contents: Mapping[str | os.PathLike[str], bytes]) -> None:
@@ -53,3 +73,8 @@ def write_together(contents: Mapping[str | os.PathLike[str], bytes]) -> None:
         places = {path: stack.enter_context(appearing(path)) for path in reversed([*contents])}
         for path, data in contents.items():
             places[path].write_bytes(data)
+
+
+def path_in_c(path: str | os.PathLike[str]) -> str | bytes:
+    """``path`` for a library in C such as soundfile, which by itself fails where the locale cannot say it."""
+    return os.fspath(path) if os.name == "nt" else os.fsencode(path)

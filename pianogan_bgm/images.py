@@ -33,7 +33,7 @@ FORMAT: Final = 1
 KEY: Final = "pianogan-bgm"
 MAX_BYTES: Final = 32 * 2**20
 Facts: TypeAlias = dict[str, str | int | float | None]
-"""Where the music comes from: tempo, seed, model, licence and what else a caller wants to travel along."""
+"""Where the music comes from: tempo, beats a bar, seed, model, licence and what else is to travel along."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,9 +70,10 @@ class Slab:
 
 
 def piece_slab(piece: Piece) -> Slab:
-    """``piece`` as one slab of this project's rows, with its seed, model, licence and tempo as facts."""
+    """``piece`` as one slab of this project's rows; tempo, metre, seed, model and licence are its facts."""
     spec = RollSpec(steps=piece.steps)
-    facts = {"tempo": piece.tempo, "seed": piece.seed, "model": piece.model, "licence": piece.licence}
+    names = ("tempo", "beats_per_bar", "seed", "model", "licence")
+    facts = {name: getattr(piece, name) for name in names}
     known: Facts = {name: value for name, value in facts.items() if value is not None}
     return Slab(encode_cells(piece.notes, spec), spec, start=0, facts=known)
 
@@ -157,7 +158,9 @@ def _understood(text: str) -> dict[str, Any]:
             and re.fullmatch(r"[1-9]\d{0,5}(/[1-9]\d{0,5})?", said["resolution"]) is not None
             and RESOLUTION_RANGE[0] <= Fraction(said["resolution"]) <= RESOLUTION_RANGE[1]
             and isinstance(said["facts"], dict)
-            and not any(isinstance(said["facts"].get(key), bool) for key in ("tempo", "seed"))
+            and not any(
+                isinstance(said["facts"].get(key), bool) for key in ("tempo", "beats_per_bar", "seed")
+            )
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidRoll(f"its {KEY} text cannot be read ({error!r})") from error

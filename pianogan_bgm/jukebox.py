@@ -12,6 +12,7 @@ from typing import Any
 
 from pianogan_bgm.composer import Composer, Source
 from pianogan_bgm.errors import PianoganError, PlaylistError
+from pianogan_bgm.json_rules import short
 from pianogan_bgm.manifest import MANIFEST, Track, TrackFile, read_manifest
 from pianogan_bgm.midi import parse_midi
 from pianogan_bgm.midi_reading import MAX_BYTES
@@ -47,6 +48,8 @@ class Jukebox(Composer):
         self, playlist: str | os.PathLike[str], model: Any = "open", seed: int | None = None
     ) -> None:
         super().__init__(model, seed)
+        if not isinstance(playlist, str | os.PathLike):
+            raise PlaylistError(f"a playlist is the path of a folder; got {short(playlist)}")
         self._entries = _entries(Path(playlist))
         self._by_seed = {
             entry.track.seeds[0]: number

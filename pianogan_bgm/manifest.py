@@ -257,7 +257,8 @@ def _track(table: Any, where: str) -> Track:
     loop = _make(Loop, values["loop"], _LOOP, f"{where}: loop")
     if not loop.start_beat < loop.end_beat <= values["beats"]:
         raise PlaylistError(f"{where}: loop must lie within {values['beats']} beats; got {loop}")
-    sound = values["sound"] and _make(Sound, values["sound"], _SOUND, f"{where}: sound")
+    said = values["sound"]
+    sound = None if said is None else _make(Sound, said, _SOUND, f"{where}: sound")
     if sound and sound.loop_start + sound.loop_frames > sound.frames:
         raise PlaylistError(f"{where}: the loop must lie within {sound.frames} frames; got {sound}")
     files = tuple(_file(row, f"{where}: file {n}") for n, row in enumerate(values["files"], 1))

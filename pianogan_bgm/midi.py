@@ -55,8 +55,8 @@ def piece_to_midi(
     ``markers``: ``(step, text)``. ``tempos``: ``(step, beats a minute)`` after the piece's own. ``program``:
     General MIDI, 0–127. ``resolution``: beats a step, where it is not a sixteenth. Velocities stay; a note
     struck again while it sounds ends there. Seed, model and licence travel as text. Raises
-    :class:`InvalidNote` for a pedal, marker or tempo outside the piece, a bad resolution or program, or more
-    than ``MAX_STEPS`` steps.
+    :class:`InvalidNote` for a pedal, marker or tempo outside the piece, a bad resolution or program, and for
+    more than :func:`read_midi` would read: ``MAX_STEPS`` steps, 2 MiB.
     """
     exact = grid_of(resolution)
     if not 0 <= program <= 127:
@@ -78,7 +78,12 @@ def piece_to_midi(
     buffer = io.BytesIO()
     file = mido.MidiFile(type=0, ticks_per_beat=ticks_per_beat, tracks=[track], charset="utf-8")
     file.save(file=buffer)
-    return buffer.getvalue()
+    data = buffer.getvalue()
+    if len(data) > MAX_BYTES:
+        raise InvalidNote(
+            f"a file may have {MAX_BYTES // 2**20} MiB; {len(piece.notes)} notes take {len(data)} bytes"
+        )
+    return data
 
 
 def _headings(piece: Piece, title: str | None) -> Iterator[Any]:

@@ -8,7 +8,7 @@ leaves its last echoes; the volume comes after the room and lets nothing through
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import is_not
@@ -204,11 +204,11 @@ class Mixdown:
         """Frames for which what has ended echoes."""
         return self._room.tail
 
-    def last_end(self, decks: set[int]) -> int:
-        """Frame at which the last tone of these decks is silent, 0 without any."""
-        return max(
-            (one.end for bus, tones in self._buses.items() if bus[0] in decks for one in tones), default=0
-        )
+    def last_end(self, decks: Collection[int] | None = None) -> int:
+        """Frame at which the last tone of these decks, or of all, is silent; 0 without any."""
+        buses = self._buses.items()
+        kept = (tones for bus, tones in buses if decks is None or bus[0] in decks)
+        return max((one.end for tones in kept for one in tones), default=0)
 
     def render(self, at: int, frames: int, spans: Spans) -> Block:
         """Frames ``at`` to ``at + frames``, limited.

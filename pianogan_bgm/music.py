@@ -20,6 +20,7 @@ from pianogan_bgm import commands as c
 from pianogan_bgm.checks import (
     MOMENTS,
     TEMPO_FACTORS,
+    instrument_changes,
     instrument_names,
     one_of,
     semitones,
@@ -33,7 +34,7 @@ from pianogan_bgm.json_rules import short
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.saves import SAVE_VERSION, check_named, check_save, load_place, save_place
-from pianogan_bgm.scenes import MOODS, PLAIN, Feel, Mood, Rule, Scene, rule_for
+from pianogan_bgm.scenes import MOODS, PLAIN, Mood, Rule, Scene, rule_for
 from pianogan_bgm.state import State, left_with
 from pianogan_bgm.stingers import STINGERS, Figure, figure
 from pianogan_bgm.tune import LAYERS, Tune
@@ -87,11 +88,26 @@ class Asked:
     intensity: float
     transpose: int
     instruments: tuple[str, ...]
+    loaded: bool = False
+    """Whether the piece is another than the scene's, so that what is played next belongs to no scene."""
 
     @property
     def by_layer(self) -> dict[str, str]:
         """The instruments by the names of their layers."""
         return dict(zip(LAYERS, self.instruments, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    """A play or transition that was asked for: its number, and what was asked before.
+
+    ``waits``: whether it can still be taken back. ``saved``: the place it goes on at.
+    """
+
+    turn: int
+    before: Asked | None = None
+    waits: bool = False
+    saved: dict[str, Any] | None = None
 
 
 class Music(ABC):
@@ -127,6 +143,9 @@ class Music(ABC):
         scenes: Mapping[str, Scene] | None = None,
         rules: Mapping[tuple[str, str], Rule] | None = None,
     ) -> None:
+        for what, given in (("scenes", scenes), ("rules", rules)):
+            if not isinstance(given, Mapping | None):
+                raise InvalidSetting(f"{what} must be a dict; got {short(given)}")
         self.scenes: dict[str, Scene] = dict(scenes or {})
         for name, scene in self.scenes.items():
             if not isinstance(scene, Scene):
@@ -157,14 +176,16 @@ class Music(ABC):
             transpose=semitones(feel.transpose if transpose is None else transpose),
             instruments=instrument_names(instrument),
         )
-        self._before: Asked | None = None
-        """What will have been asked if the transition that has not come is taken back; None if all came."""
+        self._coming: _Coming | None = None
+        """What was asked for last; see :meth:`_on_its_way`."""
         self._volume = within("volume", volume, 0.0, 1.0)
         self._ducked = 1.0
-        self._said: str | None = None
-        """The name of what plays or is about to, as far as it was said; to say it again changes nothing."""
+        self._refused: str | None = None
+        """The scene that could not be gone over to: it is not tried again as long as nothing else is said."""
+        self._stopped = False
+        """Whether the music was told to stop, and nothing since."""
         self._turn = 0
-        """Number of the transition asked for last."""
+        """Number of the play or transition asked for last."""
         self._saved: dict[str, Any] | None = None
         self._myself = ref(self)
         """What a request knows this by, which must not keep it alive."""
@@ -176,6 +197,14 @@ class Music(ABC):
     @abstractmethod
     def _here(self) -> Place | None:
         """What is heard now; None while nothing plays."""
+
+    @abstractmethod
+    def _went(self) -> int:
+        """Number of the play or transition that came last, as far as can be heard."""
+
+    def _to_save(self) -> Place | None:
+        """The place that goes with what has come so far (:meth:`_went`)."""
+        return self._here()
 
     def _state(self) -> State | None:
         """What is heard now, without the place; None while nothing plays."""
@@ -207,12 +236,18 @@ class Music(ABC):
 
     def load(self, piece: Source) -> None:
         """Choose what :meth:`play` plays (as :meth:`transition` does, too)."""
-        self._put("piece", check_source(piece))
+        self._choose(check_source(piece))
 
     def unload(self) -> None:
         """Stop, and go back to endless music."""
         self.stop()
-        self._put("piece", None)
+        self._choose(None)
+
+    def _choose(self, piece: Source | None) -> None:
+        self._saved = None
+        for asked in self._standing():
+            if piece != asked.piece:
+                asked.piece, asked.loaded = piece, True
 
     def play(self, loops: int = 0, start: float = 0.0, fade_ms: float = 0.0) -> None:
         """Play from the beginning, or from ``start`` seconds; returns at once.
@@ -224,20 +259,42 @@ class Music(ABC):
         whole("loops", loops, -1)
         start = within("start", start, 0.0, 86400.0)
         fade = within("fade_ms", fade_ms, 0.0, 600000.0) / 1000.0
-        piece, mood, scene = self._asked.piece, self._asked.mood, self._asked.scene
+        asked = self._asked
+        if asked.loaded:
+            asked.scene, asked.loaded = None, False
+        piece, mood, scene = asked.piece, asked.mood, asked.scene
         saved, self._saved = self._saved, None
-        self._said = scene if saved is None else saved["scene"]
-        self._before = None
+        turn, myself = self._next_turn(), self._myself
+        self._coming = _Coming(turn, saved=saved)
 
         def begin(desk: Desk) -> list[c.Command]:
-            if saved is not None:
-                return load_place(saved, desk.composer, fade)
-            tune = desk.composer.following(mood) if piece is None else desk.composer.tune(piece)
+            try:
+                if saved is not None:
+                    return load_place(saved, desk.composer, fade, turn)
+                tune = desk.composer.following(mood) if piece is None else desk.composer.tune(piece)
+            except Exception:
+                if (there := myself()) is not None:
+                    there._not_played(turn)
+                raise
             step = min(start * tune.piece.tempo / 60.0 * STEPS_PER_BEAT, float(tune.steps))
             endless = piece is None
-            return [c.Play(tune, 0 if endless else loops, step, fade, scene, 0, endless, mood)]
+            laps = 0 if endless else loops
+            return [c.Play(tune, laps, step, fade, scene, endless=endless, mood=mood, turn=turn)]
 
-        self._send(*self._settings(), begin)
+        if self._state() is None:
+            self._send(*self._settings(), begin)
+        else:
+            self._send(*self._feel(LEAST_MS / 1000.0, 0.0), begin)
+
+    def _not_played(self, turn: int) -> None:
+        """Play ``turn`` could not be begun; the place that was to go on is kept."""
+        if self._coming is not None and self._coming.turn == turn:
+            self._saved, self._coming = self._coming.saved, None
+
+    def _next_turn(self) -> int:
+        self._turn += 1
+        self._refused, self._stopped = None, False
+        return self._turn
 
     def queue(self, piece: Source, loops: int = 0) -> None:
         """Play ``piece`` after what plays now and what is queued already, joined on a bar line."""
@@ -254,14 +311,20 @@ class Music(ABC):
         self._send(c.Seek(0.0))
 
     def stop(self) -> None:
-        """Stop, with a fade too short to notice; the queue and pending transitions are forgotten."""
-        self._said = None
-        self._send(c.Stop())
+        """Stop, with a fade too short to notice.
+
+        The queue, pending transitions and the places of scenes that are held are forgotten.
+        """
+        self._stop(c.Stop())
 
     def fadeout(self, ms: float) -> None:
         """Fade out in ``ms`` milliseconds, then stop; does not wait for it."""
-        self._said = None
-        self._send(c.Stop(max(within("ms", ms, 0.0, 600000.0), LEAST_MS) / 1000.0))
+        self._stop(c.Stop(max(within("ms", ms, 0.0, 600000.0), LEAST_MS) / 1000.0))
+
+    def _stop(self, how: c.Stop) -> None:
+        self._send(how)
+        self._take_back()
+        self._stopped = True
 
     def seek(
         self, seconds: float | None = None, *, beats: float | None = None, bars: float | None = None
@@ -291,11 +354,13 @@ class Music(ABC):
 
         A transition that waits is not in it: ask for it again.
         """
-        here = self._here()
-        table: dict[str, Any] = dict(self._saved or {"version": SAVE_VERSION})
-        if here is not None and here.state.deck is not None:
+        here, coming = self._to_save(), self._on_its_way()
+        saved = self._saved if coming is None else coming.saved
+        table: dict[str, Any] = dict(saved or {"version": SAVE_VERSION})
+        if saved is None and here is not None and here.state.deck is not None:
             table = save_place(here, self._composer)
-        asked = self._waiting() or self._asked  # a transition that has not come is not saved
+        # a transition that has not come is not saved
+        asked = self._asked if coming is None or coming.before is None else coming.before
         table["settings"] = {
             "mood": asked.mood,
             "instrument": asked.by_layer,
@@ -321,8 +386,13 @@ class Music(ABC):
         if "instrument" not in settings:
             check_named(table["settings"]["instrument"])
         music = cls(**{**table["settings"], **settings})
-        music._asked.scene = table["scene_asked"]
-        music._ducked = table["ducked"]
+        asked = music._asked
+        asked.scene = table["scene_asked"]
+        if asked.piece is None and asked.scene in music.scenes:
+            asked.piece = music.scenes[asked.scene].piece
+        if table["ducked"] != 1.0:
+            music._ducked = table["ducked"]
+            music._send(c.SetLevel("duck", table["ducked"], 0.0))
         music._saved = table if "piece" in table else None
         return music
 
@@ -348,11 +418,13 @@ class Music(ABC):
         a file that cannot be read, which ``Stream`` raises and ``BackgroundMusic`` keeps in its ``stats``.
         """
         plain = at is None and fade_beats is None and filler is None and hold is None
-        if plain and type(to) is str and to == self._said and (self.get_busy() or self._state() is not None):
+        if isinstance(to, str):
+            to = str.__str__(to)  # a StrEnum's plain value
+        earlier = self._on_its_way()
+        if plain and isinstance(to, str) and self._is_there(to, earlier):
             return
-        declared = self.scenes.get(to) if type(to) is str else None
-        name, scene = self._scene_of(to, loops) if declared is None else (str(to), declared)
-        asked = self._asked
+        asked = (earlier.before if earlier is not None and earlier.waits else None) or self._asked
+        name, scene = self._scene_of(to, loops)
         rule = rule_for(self.rules, asked.scene, name or "") if self.rules else PLAIN
         when = rule.at if at is None else one_of("at", at, MOMENTS)
         beats = rule.fade_beats if fade_beats is None else within("fade_beats", fade_beats, 0.0, 64.0)
@@ -362,9 +434,9 @@ class Music(ABC):
         if hold is None:
             leaving = self.scenes.get(asked.scene or "")
             hold = leaving is not None and leaving.hold
-        earlier = self._before
-        self._before = None if when == "now" else self._waiting() or asked  # it replaces one that waits
-        self._turn += 1
+        turn = self._next_turn()
+        self._saved = None
+        self._coming = _Coming(turn, asked, when != "now")  # it replaces one that waits
         tempo, intensity, transpose, instruments = scene.feel
         self._asked = Asked(
             name,
@@ -375,19 +447,34 @@ class Music(ABC):
             asked.transpose if transpose is None else transpose,
             asked.instruments if instruments is None else instruments,
         )
-        self._said = name
-        self._send(_GoOver(self._myself, scene, name, when, beats, lead, hold, self._turn, asked, earlier))
+        self._send(_GoOver(self._myself, scene, name, when, beats, lead, hold, turn, asked, earlier))
 
-    def _stay(self, turn: int, asked: Asked, before: Asked | None, feel: Feel) -> None:
-        """Transition ``turn`` could not be made: what was asked for before, and what was set since, holds."""
-        if turn != self._turn:
+    def _is_there(self, scene: str, coming: _Coming | None) -> bool:
+        """Whether ``scene`` plays already, or is about to, so that to say its name changes nothing.
+
+        One that plays while another waits is gone back to: the other comes no more.
+        """
+        if coming is not None and scene == self._asked.scene:
+            return True
+        state = self._state()
+        if state is None or state.deck is None or self._stopped:
+            return False
+        if coming is None:
+            return scene in (state.scene, self._refused)
+        back = coming.waits and coming.before is not None and scene == coming.before.scene
+        if back:
+            self.cancel_transition()
+        return back
+
+    def _stay(self, whole: _GoOver) -> None:
+        """A transition could not be made: what was asked for before, and what was set since, holds."""
+        if self._coming is None or self._coming.turn != whole.turn:
             return
-        for entry, value in feel._asdict().items():
+        for entry, value in whole.scene.feel._asdict().items():
             now = getattr(self._asked, entry)
             if value is None or now != value:
-                setattr(asked, entry, now)
-        # what was said is said: a game that says it every frame must not have it tried again every frame
-        self._asked, self._before, self._turn = asked, before, turn - 1
+                setattr(whole.asked, entry, now)
+        self._asked, self._coming, self._refused = whole.asked, whole.earlier, whole.name
 
     def _scene_of(self, to: str | Scene | Source, loops: int) -> tuple[str | None, Scene]:
         if isinstance(to, Scene):
@@ -403,19 +490,20 @@ class Music(ABC):
 
     def cancel_transition(self) -> None:
         """Forget a pending transition."""
-        before = self._waiting()
         self._send(c.CancelTransition())
-        if before is not None:
-            self._asked, self._said = before, None
-            self._send(*self._feel())  # should it come before it is cancelled, those are what was said here
-        self._before = None
+        self._take_back()
 
-    def _waiting(self) -> Asked | None:
-        """:attr:`_before` as long as that transition has not come, as far as can be heard."""
-        if self._before is None:
-            return None
-        state = self._state()
-        return self._before if state is None or state.went < self._turn else None
+    def _take_back(self) -> None:
+        """A transition that still waits comes no more: what was asked before it holds."""
+        coming = self._on_its_way()
+        if coming is not None and coming.waits and coming.before is not None:
+            self._asked, self._coming = coming.before, None
+            self._send(*self._feel())  # should it come before it is cancelled, those are what was said here
+
+    def _on_its_way(self) -> _Coming | None:
+        """The play or transition asked for last as long as it has not come, as far as can be heard."""
+        coming = self._coming
+        return coming if coming is not None and self._went() < coming.turn else None
 
     def stinger(self, stinger: str | Figure | Iterable[int], at: c.When = "now") -> None:
         """Play a figure in the music's key, on its grid: from the next sixteenth, beat or bar.
@@ -437,19 +525,17 @@ class Music(ABC):
         """Bring the music back."""
         self.duck(1.0, ms)
 
-    def _put(self, entry: str, value: Any) -> None:
-        """Set what a scene may set, too, so that no transition taken back undoes it."""
-        setattr(self._asked, entry, value)
-        if self._before is not None:
-            setattr(self._before, entry, value)
+    def _standing(self) -> tuple[Asked, ...]:
+        """What is asked for, and what would be if the transition that waits were taken back."""
+        before = None if self._coming is None else self._coming.before
+        return (self._asked,) if before is None else (self._asked, before)
 
     def _set(self, entry: str, value: Any) -> bool:
-        """Put, if it is news, also to what a transition would take back; whether it was."""
-        before = self._before
-        if value == getattr(self._asked, entry) and (before is None or value == getattr(before, entry)):
-            return False
-        self._put(entry, value)
-        return True
+        """Set what a scene may set, too, so that no transition taken back undoes it; whether it is news."""
+        different = [asked for asked in self._standing() if getattr(asked, entry) != value]
+        for asked in different:
+            setattr(asked, entry, value)
+        return bool(different)
 
     @property
     def intensity(self) -> float:
@@ -459,7 +545,8 @@ class Music(ABC):
     @intensity.setter
     def intensity(self, value: float) -> None:
         # as _set does it, written out: this is what a game sets every frame, and each call is dear there
-        intensity, asked, before = within("intensity", value, 0.0, 1.0), self._asked, self._before
+        intensity, asked, coming = within("intensity", value, 0.0, 1.0), self._asked, self._coming
+        before = None if coming is None else coming.before
         if intensity != asked.intensity or (before is not None and intensity != before.intensity):
             asked.intensity = intensity
             if before is not None:
@@ -495,9 +582,13 @@ class Music(ABC):
 
     @instrument.setter
     def instrument(self, names: str | Mapping[str, str]) -> None:
-        instruments = instrument_names(names, self._asked.instruments)
-        if self._set("instruments", instruments):
-            self._send((c.SetInstruments, instruments))
+        change, news = c.SetInstruments(instrument_changes(names)), False
+        for asked in self._standing():
+            instruments = change.over(asked.instruments)
+            news = news or instruments != asked.instruments
+            asked.instruments = instruments
+        if news:
+            self._send(change)
 
     @property
     def volume(self) -> float:
@@ -588,7 +679,7 @@ def _of_mood(mood: str) -> Scene:
 class _GoOver:
     """Makes the transition to ``scene``, its piece composed or read where it was not left to come back to.
 
-    Where that fails, what was ``asked`` stays, and what was ``before`` a transition that waits.
+    Where that fails, what was ``asked`` stays, and what was on its way ``earlier``.
     """
 
     music: ref[Music]
@@ -600,7 +691,7 @@ class _GoOver:
     hold: bool
     turn: int
     asked: Asked
-    before: Asked | None
+    earlier: _Coming | None
 
     def __call__(self, desk: Desk) -> list[c.Command]:
         scene = self.scene
@@ -609,7 +700,7 @@ class _GoOver:
             tune = self._tune(desk)
         except Exception:
             if (there := self.music()) is not None:
-                there._stay(self.turn, self.asked, self.before, scene.feel)
+                there._stay(self)
             raise
         return [
             c.Transition(

@@ -15,6 +15,9 @@ from pianogan_bgm.errors import InvalidNote
 STEPS_PER_BEAT: Final = 4
 MAX_STEPS: Final = 2**18
 """Longest music a file may hold: nine hours at 120 BPM. What claims more is damaged, and is refused."""
+MAX_NOTES: Final = 2**18
+"""Most notes of a roll: eight times one of 300 steps in which every cell is struck, and about what fits into
+the largest MIDI file that is read."""
 VELOCITY_LEVELS: Final = 64
 DEFAULT_VELOCITY: Final = 81
 """What a note gets where its source says nothing of loudness (level 40 of 64)."""

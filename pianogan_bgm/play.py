@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +30,7 @@ def play(
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     from pianogan_bgm.player import BackgroundMusic
 
-    piece = None if source is None else read_midi(source).piece()
+    piece = None if source is None else replace(read_midi(source).piece(), title=source.stem)
     with BackgroundMusic(piece, seed=seed, mood=mood, model=model) as music:
         music.play(loops=-1, fade_ms=200)
         if music.silent:
@@ -55,7 +56,7 @@ def _follow(music: BackgroundMusic, seconds: float | None) -> None:
             line = f"{now.name}   {now.key}   {now.tempo:.0f} bpm"
             place = f"   bar {music.bar}, beat {music.beat}"
             if live:
-                print(f"\r\x1b[K{line}{place}", end="", flush=True)
+                print(f"\r{line + place:<78}", end="", flush=True)  # not every terminal knows escapes
             elif line != shown:
                 print(line, flush=True)
             shown = line

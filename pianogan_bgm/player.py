@@ -289,6 +289,9 @@ class BackgroundMusic(Music):
         pulse = self._worker.engine.pulse
         return None if pulse is None else pulse.place.state
 
+    def _went(self) -> int:
+        return self._worker.engine.went
+
     def pause(self) -> None:
         """Hold the music where it is."""
         self._worker.send(Control.PAUSE)
@@ -300,7 +303,7 @@ class BackgroundMusic(Music):
     def get_busy(self) -> bool:
         """Whether music plays and is not held."""
         engine = self._worker.engine
-        waiting = bool(engine.requests) or engine.serving
+        waiting = engine.serving or engine.expects_sound()
         pulse = engine.pulse
         return waiting or (pulse is not None and not pulse.paused)
 

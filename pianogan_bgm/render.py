@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from pianogan_bgm.bus import finish, to_format
 from pianogan_bgm.endings import with_ending
 from pianogan_bgm.errors import SoundError
 from pianogan_bgm.expression import EXPRESSIVE, ONE_SHOT, Expression
-from pianogan_bgm.files import appearing
+from pianogan_bgm.files import appearing, path_in_c
 from pianogan_bgm.instruments import CREDITS, RATES, Block, Instrument, Tone, load, mix
 from pianogan_bgm.midi import encodable, read_midi
 from pianogan_bgm.piece import Piece
@@ -25,6 +25,10 @@ BLOCK: Final = 65536
 WRITE_BLOCK: Final = 8192
 SUBTYPES: Final = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS"}
 """File endings :func:`write_audio` knows, and how each stores its samples."""
+MAX_WAV_BYTES: Final = 0xFFFF0000
+"""Of sound: a WAV file counts its bytes with 32 bits, and has some more of its own."""
+_FRAME_BYTES: Final = 4
+"""Of a frame in 16 bits: left and right."""
 
 
 def render(
@@ -112,37 +116,60 @@ def write_audio(
     ``sound``: float32 (frames, 2) in -1 to 1, or blocks of it as they come. ``title``, ``licence`` (the
     copyright in a .wav, which has no place for licences) and ``comment`` (credits, say) become its tags.
     The file appears whole or not at all. Raises :class:`SoundError` for another ending, a rate that the
-    format does not know and a disk that is full, :class:`OSError` for a place that cannot be written to.
+    format does not know, more than 4 GiB in a .wav and a disk that is full, :class:`OSError` for a place that
+    cannot be written to.
     """
     import soundfile
 
     target = Path(path)
     kind = target.suffix.lower()
-    if kind not in SUBTYPES:
-        raise SoundError(f"{target.name} should end in one of {', '.join(SUBTYPES)}")
-    if not RATES[0] <= rate <= RATES[1]:  # libsndfile's Vorbis crashes on some others
-        raise SoundError(f"the sample rate must be {RATES[0]} to {RATES[1]} Hz; got {rate!r}")
+    check_sound(target.name, rate, len(sound) if isinstance(sound, np.ndarray) else 0)
     with appearing(target) as temporary:
         temporary.touch()  # says why, where nothing can be written
         try:
             with _opened(temporary, rate, kind, target) as file:
                 place = "copyright" if kind == ".wav" else "license"
                 _tag(file, title=title, comment=comment, **{place: licence})
-                frames = write_blocks(file, sound)
-            whole = soundfile.info(str(temporary)).frames == frames
+                frames = write_blocks(file, _bounded(sound, target.name, rate))
+            whole = soundfile.info(path_in_c(temporary)).frames == frames
         except (soundfile.LibsndfileError, ShortWrite):
             whole = False
+        if not whole and not temporary.exists():
+            raise SoundError(f"{target} cannot be written: somebody removed its temporary file meanwhile")
         if not whole:  # its Vorbis encoder says nothing of it
             raise SoundError(f"{target} cannot be written whole; is the disk full?")
     return frames
 
 
+def check_sound(name: str, rate: int, frames: int = 0) -> None:
+    """Raise :class:`SoundError` where a file of that ``name`` cannot have ``rate`` Hz or so many frames."""
+    kind = PurePath(name).suffix.lower()
+    if kind not in SUBTYPES:
+        raise SoundError(f"{name} should end in one of {', '.join(SUBTYPES)}")
+    if not RATES[0] <= rate <= RATES[1]:  # libsndfile's Vorbis crashes on some others
+        raise SoundError(f"the sample rate must be {RATES[0]} to {RATES[1]} Hz; got {rate!r}")
+    if kind == ".flac" and rate >= 1 << 16 and rate % 10:  # RFC 9639, section 9.1.2
+        raise SoundError(f"a FLAC file knows {rate // 10 * 10} Hz and {rate // 10 * 10 + 10} Hz; got {rate}")
+    if kind == ".wav" and frames * _FRAME_BYTES > MAX_WAV_BYTES:
+        longest = MAX_WAV_BYTES / _FRAME_BYTES / rate / 60
+        raise SoundError(f"a WAV file holds 4 GiB, {longest:.0f} minutes at {rate} Hz; write .flac or .ogg")
+
+
+def _bounded(sound: Block | Iterable[Block], name: str, rate: int) -> Iterator[Block]:
+    """``sound``, as long as it fits into a file of that name."""
+    frames = 0
+    for block in _blocks(sound):
+        frames += len(block)
+        check_sound(name, rate, frames)
+        yield block
+
+
 def _opened(temporary: Path, rate: int, kind: str, target: Path) -> Any:
-    """A file of libsndfile's. Raises :class:`SoundError` for a rate that its format does not know."""
+    """A file of libsndfile's. Raises :class:`SoundError` where it will not open one."""
     import soundfile
 
     # by its path: an interrupt that came while libsndfile calls back into Python would get lost there
-    name, form = str(temporary), kind[1:].upper()
+    name, form = path_in_c(temporary), kind[1:].upper()
     try:
         return soundfile.SoundFile(name, "w", rate, 2, subtype=SUBTYPES[kind], format=form)
     except soundfile.LibsndfileError as error:
@@ -201,6 +228,7 @@ def render_file(
     """
     piece = read_midi(source).piece()
     piece = with_ending(piece) if ending else piece
+    check_sound(target.name, rate, int(piece.seconds * rate))
     blocks = render_blocks(piece, rate, instrument, expression=ONE_SHOT if ending else EXPRESSIVE)
     credit = CREDITS.get(instrument)
     return write_audio(target, blocks, rate, title=source.stem, licence=piece.licence, comment=credit) / rate

@@ -30,6 +30,7 @@ import numpy.typing as npt
 from pianogan_bgm.errors import InvalidNote, InvalidRoll
 from pianogan_bgm.notes import (
     DEFAULT_VELOCITY,
+    MAX_NOTES,
     VELOCITY_LEVELS,
     Note,
     level_to_velocity,
@@ -113,7 +114,8 @@ def decode(roll: npt.NDArray[Any], spec: RollSpec = ROLL) -> tuple[Note, ...]:
 
     ``roll``: float array of ``spec.shape`` (the last axis may be missing), values in [0, 1]. A held cell
     after silence starts a note too, at the default velocity: that is how a note looks that began in the
-    slab before. Raises :class:`InvalidRoll` for another shape, NaN or values outside [0, 1].
+    slab before. Raises :class:`InvalidRoll` for another shape, NaN, values outside [0, 1] and more than
+    ``MAX_NOTES`` notes.
     """
     return decode_cells(to_cells(roll, spec), spec)
 
@@ -128,6 +130,9 @@ def decode_cells(cells: Cells, spec: RollSpec = ROLL) -> tuple[Note, ...]:
     starts = sounding & ~before
     if spec.convention == "struck":
         starts |= cells >= STRUCK_BYTE
+    count = int(np.count_nonzero(starts))
+    if count > MAX_NOTES:  # a picture of some kilobytes can hold millions
+        raise InvalidRoll(f"a roll may hold {MAX_NOTES} notes; got {count}")
     # a note lasts to the next start or the next silence of its row; the edge of the roll stops it too
     stops = np.ones((spec.pitches, spec.steps + 1), dtype=np.bool_)
     stops[:, :-1] = starts | ~sounding

@@ -11,13 +11,16 @@ from pianogan_bgm.decks import (
     CUT_SECONDS,
     MIDDLE_SECONDS,
     dismiss,
+    key_to_come,
     ramp_of,
     settle,
     start,
     steps_until,
+    steps_until_switch,
     switch,
     waiting,
 )
+from pianogan_bgm.harmony import Key
 from pianogan_bgm.mixdown import OPEN, Mix, Ramp
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.state import Deck, Event, Held, Out, State
@@ -30,16 +33,17 @@ def apply(state: State, command: c.Command, frame: int) -> Out:
 
 
 def _play(state: State, command: c.Play, frame: int) -> Out:
-    idle = state.deck is None
+    idle = state.deck is None or state.ends_at is not None
     state = dismiss(settle(state, frame), frame, CUT_SECONDS)
     state = replace(
         waiting(state, None),
         endless=command.endless,
         mood=command.mood,
-        queue=state.queue if idle else (),  # what was queued before anything played comes after this
+        queue=_asked_for(state) if idle else (),  # what was queued since the music stopped comes after this
         scene=command.scene,
+        went=command.turn or state.went,
     )
-    deck = Deck(state.decks, command.tune, loops=command.loops, shift=command.shift)
+    deck = Deck(state.decks, command.tune, loops=command.loops, shift=command.shift, lap=command.lap)
     # begun in the middle, there are tones that ring already
     fade = max(command.fade, MIDDLE_SECONDS) if command.step else command.fade
     fade_in = Ramp(frame, frame + state.frames(fade), 0.0 if fade else 1.0, 1.0)
@@ -47,9 +51,16 @@ def _play(state: State, command: c.Play, frame: int) -> Out:
 
 
 def _queue(state: State, command: c.Queue, frame: int) -> Out:
-    if command.after is not None and (state.deck is None or state.deck.number != command.after):
+    if command.drawn and (state.deck is None or state.deck.number != command.after):
         return Out(state)
-    return Out(replace(state, queue=(*state.queue, command)))
+    own = _asked_for(state)
+    drawn = state.queue[len(own) :]
+    return Out(replace(state, queue=(*own, *drawn, command) if command.drawn else (*own, command, *drawn)))
+
+
+def _asked_for(state: State) -> tuple[c.Queue, ...]:
+    """What was queued by the game; it comes before what endless music has drawn."""
+    return tuple(one for one in state.queue if not one.drawn)
 
 
 def _clear_queue(state: State, command: c.ClearQueue, frame: int) -> Out:
@@ -67,13 +78,13 @@ def _cancel(state: State, command: c.CancelTransition, frame: int) -> Out:
 
 
 def _hold(state: State, command: c.Hold, frame: int) -> Out:
-    deck = Deck(-1, command.tune, command.step, command.loops, command.shift)
+    deck = Deck(-1, command.tune, command.step, command.loops, command.shift, command.lap)
     held = tuple(one for one in state.held if one.scene != command.scene)
     return Out(replace(state, held=(*held, Held(command.scene, deck))))
 
 
 def _level(state: State, command: c.SetLevel, frame: int) -> Out:
-    frames = state.frames(command.seconds)
+    frames = _gradually(state, command.seconds, frame)
     mix = state.mix
     if command.level == "volume":
         mix = replace(mix, volume=mix.volume.towards(command.value, frame, frames))
@@ -83,13 +94,23 @@ def _level(state: State, command: c.SetLevel, frame: int) -> Out:
 
 
 def _intensity(state: State, command: c.SetIntensity, frame: int) -> Out:
-    mix = state.mix.with_intensity(command.value, frame, state.frames(command.seconds))
+    mix = state.mix.with_intensity(command.value, frame, _gradually(state, command.seconds, frame))
     return Out(replace(_overrule(state, intensity=None), intensity=command.value, mix=mix))
+
+
+def _gradually(state: State, seconds: float, frame: int) -> int:
+    """Frames that a change takes: none where nothing sounds."""
+    return 0 if not state.plays and _faded(state, frame) else state.frames(seconds)
+
+
+def _faded(state: State, frame: int) -> bool:
+    """Whether nothing of any piece may still ring."""
+    return all(fader.expires is not None and fader.expires <= frame for fader in state.mix.faders)
 
 
 def _tempo(state: State, command: c.SetTempo, frame: int) -> Out:
     steps = max(1, round(command.beats * STEPS_PER_BEAT))
-    if command.beats == 0.0:
+    if command.beats == 0.0 or state.deck is None:
         state = replace(state, tempo=command.value)
     return Out(replace(_overrule(state, tempo=None), tempo_goal=command.value, tempo_steps=steps))
 
@@ -99,7 +120,10 @@ def _transpose(state: State, command: c.SetTranspose, frame: int) -> Out:
 
 
 def _instruments(state: State, command: c.SetInstruments, frame: int) -> Out:
-    return Out(replace(_overrule(state, instruments=None), instruments=command.names))
+    to = state.pending
+    if to is not None and to.instruments is not None:
+        state = replace(state, pending=replace(to, instruments=command.over(to.instruments)))
+    return Out(replace(state, instruments=command.over(state.instruments)))
 
 
 def _overrule(state: State, **setting: Any) -> State:
@@ -114,8 +138,16 @@ def _figure(state: State, command: c.PlayFigure, frame: int) -> Out:
         state = replace(state, anchor=frame, count=0, pace=state.rate / 8.0)
     wait = steps_until(state.deck, command.at) if state.deck else 0
     tick = state.tick + wait
-    cues = cued(state, command.figure, state.key, tick)
+    cues = cued(state, command.figure, _key_in(state, wait), tick)
     return Out(replace(state, cues=cues, stingers=(*state.stingers, tick)))
+
+
+def _key_in(state: State, steps: int) -> Key:
+    """The key that will sound after so many steps, as far as is known."""
+    deck, to = state.deck, state.pending
+    if deck is None or to is None or steps < steps_until_switch(state, deck, to):
+        return state.key
+    return key_to_come(state, deck, to)
 
 
 def _seek(state: State, command: c.Seek, frame: int) -> Out:
@@ -130,8 +162,9 @@ def _seek(state: State, command: c.Seek, frame: int) -> Out:
 
 
 def _stop(state: State, command: c.Stop, frame: int) -> Out:
-    state = waiting(state, None)
-    if all(fader.expires is not None and fader.expires <= frame for fader in state.mix.faders):
+    # what endless music has drawn goes with it: a long fade-out may come to its next piece
+    state = replace(waiting(state, None), queue=tuple(one for one in state.queue if one.drawn))
+    if _faded(state, frame):
         return Out(replace(state, queue=()))
     frames = state.frames(command.seconds)
     fade = state.mix.fade.towards(0.0, frame, frames)
@@ -166,7 +199,7 @@ def silence(state: State, frame: int) -> Out:
         state,
         deck=None,
         leaving=(),
-        queue=(),
+        queue=_asked_for(state),
         endless=False,
         ends_at=None,
         mix=mix,
@@ -184,18 +217,25 @@ def moved(state: State, frame: int, rate: int) -> State:
     def on(ramp: Ramp) -> Ramp:
         return Ramp(0, max(0, there(ramp.end)), ramp.value(frame), ramp.high)
 
-    mix = Mix(on(state.mix.volume), on(state.mix.duck), on(state.mix.fade), tuple(map(on, state.mix.layers)))
+    present = None if state.deck is None else state.deck.number
+    mix = Mix(
+        on(state.mix.volume),
+        on(state.mix.duck),
+        on(state.mix.fade),
+        tuple(map(on, state.mix.layers)),
+        tuple(replace(one, ramp=on(one.ramp)) for one in state.mix.faders if one.deck == present),
+    )
     ends_at = None if state.ends_at is None else there(state.ends_at)
     return replace(
         state,
         rate=rate,
-        anchor=0,
+        anchor=there(state.step_at),
         count=0,
-        pace=1.0,
+        pace=state.pace * rate / state.rate,
         tick=0,
         leaving=(),
-        cues=(),
-        stingers=(),
+        cues=tuple(cue._replace(tick=cue.tick - state.tick) for cue in state.cues),
+        stingers=tuple(tick - state.tick for tick in state.stingers),
         ends_at=ends_at,
         mix=mix,
     )

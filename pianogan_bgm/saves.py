@@ -51,6 +51,7 @@ def _deck_to_json(deck: Deck, composer: Composer) -> dict[str, Any]:
         "piece": _piece_to_json(deck.tune.piece, composer),
         "step": deck.pos,
         "loops": deck.loops,
+        "lap": deck.lap,
         "shift": deck.shift,
     }
 
@@ -98,11 +99,12 @@ def _check(where: str, table: Any, rules: Mapping[str, Rule]) -> None:
     """Raise :class:`InvalidSetting` unless ``table`` has just the keys of ``rules``, with such values."""
     if not isinstance(table, dict):
         raise InvalidSetting(f"{where} must be an object; got {short(table, _ECHO)}")
-    if wrong := set(table) ^ set(rules):
+    if wrong := (set(table) ^ set(rules)) - (_LATER & set(rules)):
         name = min(wrong, key=str)
         problem = "is missing" if name in rules else "is unknown"
         raise InvalidSetting(f"{where}: {short(name, _ECHO)} {problem}")
-    if wrong_one := wrong_value(table, rules, _ECHO):
+    known = {name: rule for name, rule in rules.items() if name in table}
+    if wrong_one := wrong_value(table, known, _ECHO):
         raise InvalidSetting(f"{where}: {wrong_one}")
 
 
@@ -110,7 +112,10 @@ def _of(kind: type, expected: str) -> Rule:
     return expected, lambda value: isinstance(value, kind)
 
 
+_LATER: Final = {"lap"}
+"""What earlier saves have not: nothing went by that they could tell."""
 _LOOPS: Final = whole(-1, LARGEST)
+_LAP: Final = whole(0, LARGEST)
 _SHIFT: Final = whole(-48, 48)
 _STEP: Final = whole(0, MAX_STEPS)
 _LIST: Final = _of(list, "a list")
@@ -149,6 +154,7 @@ _PLAYING: Final = {
     "piece": AN_OBJECT,
     "step": real(0.0, float(MAX_STEPS)),
     "loops": _LOOPS,
+    "lap": _LAP,
     "shift": _SHIFT,
     "scene": _TEXT,
     "mood": _MOOD,
@@ -166,7 +172,14 @@ _SETTINGS: Final = {
     "volume": real(0.0, 1.0),
 }
 _QUEUED: Final = {"piece": AN_OBJECT, "loops": _LOOPS, "related": A_TRUTH}
-_HELD: Final = {"piece": AN_OBJECT, "step": _STEP, "loops": _LOOPS, "shift": _SHIFT, "scene": _TEXT}
+_HELD: Final = {
+    "piece": AN_OBJECT,
+    "step": _STEP,
+    "loops": _LOOPS,
+    "lap": _LAP,
+    "shift": _SHIFT,
+    "scene": _TEXT,
+}
 _SEED: Final = {"seed": whole(0, 2**64 - 1), "model": _of(str, "a text")}
 _PIECE: Final = {
     "steps": whole(1, MAX_STEPS),
@@ -182,9 +195,9 @@ _PIECE: Final = {
 }
 
 
-def load_place(table: dict[str, Any], composer: Composer, fade: float) -> list[c.Command]:
-    """Commands that go on where ``table`` was saved."""
-    composer.recent.extend(table["recent"])
+def load_place(table: dict[str, Any], composer: Composer, fade: float, turn: int) -> list[c.Command]:
+    """Commands that go on where ``table`` was saved, by a play of number ``turn``."""
+    composer.remember(table["recent"])
     tune = composer.tune(source_from_json(table["piece"]))
     first = c.Play(
         tune,
@@ -195,6 +208,8 @@ def load_place(table: dict[str, Any], composer: Composer, fade: float) -> list[c
         table["shift"],
         table["endless"],
         table["mood"],
+        table.get("lap", 0),
+        turn,
     )
     queue = [
         c.Queue(composer.tune(source_from_json(item["piece"])), item["loops"], item["related"])
@@ -207,6 +222,7 @@ def load_place(table: dict[str, Any], composer: Composer, fade: float) -> list[c
             one["step"],
             one["loops"],
             one["shift"],
+            one.get("lap", 0),
         )
         for one in table["held"]
     ]

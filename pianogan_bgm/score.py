@@ -77,6 +77,13 @@ class Score:
             return self.tempos[0][1]
         return self.steps * float(self.resolution) * 60.0 / self.seconds(self.steps)
 
+    @property
+    def beats_per_bar(self) -> int:
+        """Beats (quarter notes) of a bar by the first metre; 4 where it has no whole number of them."""
+        _, numerator, denominator = self.meters[0]
+        beats, rest = divmod(4 * numerator, denominator)
+        return beats if rest == 0 and 1 <= beats <= MAX_BEATS_PER_BAR else 4
+
     def piece(self) -> Piece:
         """Every part but the drums as one piece at :attr:`tempo`, held to what a piece allows (20–400).
 
@@ -86,13 +93,11 @@ class Score:
             raise InvalidMidi(f"a piece has steps of 1/{STEPS_PER_BEAT} beat; got {self.resolution}")
         notes = untangle(note for part in self.parts if not part.drums for note in part.notes)
         low, high = TEMPO_RANGE
-        _, numerator, denominator = self.meters[0]
-        beats, rest = divmod(4 * numerator, denominator)
         return Piece(
             notes,
             steps=self.steps,
             tempo=min(max(round(self.tempo, 2), low), high),
-            beats_per_bar=beats if rest == 0 and 1 <= beats <= MAX_BEATS_PER_BAR else 4,
+            beats_per_bar=self.beats_per_bar,
             has_dynamics=len({note.velocity for note in notes}) > 1,
             licence=self.licence,
         )

@@ -70,11 +70,21 @@ class Cue(NamedTuple):
     filler: bool = False
 
 
+class Leaving(NamedTuple):
+    """A deck being faded out, the frame at which it falls silent, and the settings it was left with."""
+
+    deck: Deck
+    until: int
+    transpose: int
+    instruments: tuple[str, ...]
+
+
 class Held(NamedTuple):
-    """Where a piece was left, to come back to."""
+    """Where a piece was left, to come back to, and what endless music had drawn to follow it."""
 
     scene: str | None
     deck: Deck
+    queue: tuple[c.Queue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +98,7 @@ class State:
     """Frames a step."""
     tick: int = 0
     deck: Deck | None = None
-    leaving: tuple[tuple[Deck, int], ...] = ()
-    """Decks being faded out, each with the frame at which it falls silent."""
+    leaving: tuple[Leaving, ...] = ()
     cues: tuple[Cue, ...] = ()
     stingers: tuple[int, ...] = ()
     """Ticks at which one begins."""
@@ -109,12 +118,17 @@ class State:
     instruments: tuple[str, ...] = ("piano", "piano", "piano", "piano")
     ends_at: int | None = None
     went: int = 0
-    """Number of the transition gone over by last."""
+    """Number of the play or transition that came last."""
 
     @property
     def running(self) -> bool:
         """Whether steps go on."""
         return self.deck is not None or bool(self.cues) or bool(self.leaving)
+
+    @property
+    def plays(self) -> bool:
+        """Whether something goes on or fades out, but for what rings."""
+        return self.running or self.ends_at is not None
 
     @property
     def step_at(self) -> int:

@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil
 
-from pianogan_bgm.decks import coming, lap_end, ramp_of, retire, start, steps_until, switch
+from pianogan_bgm.decks import (
+    is_followed,
+    key_to_come,
+    lap_end,
+    ramp_of,
+    retire,
+    start,
+    steps_until_switch,
+    switch,
+)
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.state import Deck, Event, Out, State
-from pianogan_bgm.tune import raised, related_shift
+from pianogan_bgm.tune import related_shift
 from pianogan_bgm.voicing import cue_voices, cued, strike
 
 
@@ -20,9 +29,10 @@ def step(state: State) -> Out:
     if state.deck is not None:
         voices += strike(state, state.deck, frame)
         events += _beats(state, state.deck, frame)
-    for deck, until in state.leaving:
-        if frame < until and deck.pos < deck.tune.steps:
-            voices += strike(state, deck, frame)
+    for one in state.leaving:
+        if frame < one.until:
+            as_left = replace(state, transpose=one.transpose, instruments=one.instruments)
+            voices += strike(as_left, one.deck, frame)
     voices += cue_voices(state, frame)
     events += (Event("stinger", frame, scene=state.scene),) * state.stingers.count(state.tick)
     return Out(_onward(state, frame), voices, events)
@@ -33,9 +43,9 @@ def _turn(state: State, frame: int) -> Out:
     deck = state.deck
     if deck is None:
         return Out(state)
-    if state.pending is not None and steps_until(deck, state.pending.at) == 0:
+    if state.pending is not None and steps_until_switch(state, deck, state.pending) == 0:
         return switch(state, state.pending, frame)
-    if deck.pos < lap_end(deck, bool(state.queue) or state.endless):
+    if deck.pos < lap_end(deck, is_followed(state)):
         return Out(state)
     if deck.loops or (state.endless and not state.queue):
         return _repeat(state, deck, frame)
@@ -47,10 +57,14 @@ def _turn(state: State, frame: int) -> Out:
 
 
 def _repeat(state: State, deck: Deck, frame: int) -> Out:
-    loops = deck.loops - 1 if deck.loops > 0 else deck.loops
-    deck = replace(deck, pos=deck.tune.loop[0], loops=loops, lap=deck.lap + 1)
+    deck = _again(deck)
     state = replace(state, deck=deck, anchor=frame, count=0)
     return Out(state, (), (Event("loop", frame, piece=deck.tune.name, scene=state.scene, step=deck.pos),))
+
+
+def _again(deck: Deck) -> Deck:
+    loops = deck.loops - 1 if deck.loops > 0 else deck.loops
+    return replace(deck, pos=deck.tune.loop[0], loops=loops, lap=deck.lap + 1)
 
 
 def _next(state: State, deck: Deck, frame: int) -> Out:
@@ -67,11 +81,11 @@ def _fill(state: State) -> State:
     to, deck = state.pending, state.deck
     if to is None or to.filler is None or deck is None:
         return state
-    left = steps_until(deck, to.at)
+    left = steps_until_switch(state, deck, to)
     length = ceil(to.filler.steps)
     if left > length:
         return state
-    key = raised(coming(state, deck, to).key, state.transpose if to.transpose is None else to.transpose)
+    key = key_to_come(state, deck, to)
     cues = cued(state, to.filler, key, state.tick, float(length - left), filler=True)
     return replace(state, cues=cues, pending=replace(to, filler=None))
 
@@ -88,7 +102,7 @@ def _tempo_step(state: State, frame: int) -> State:
 def _onward(state: State, frame: int) -> State:
     """The next step to come; what is done is let go."""
     deck = state.deck and replace(state.deck, pos=state.deck.pos + 1)
-    leaving = tuple((replace(one, pos=one.pos + 1), until) for one, until in state.leaving if until > frame)
+    leaving = tuple(one._replace(deck=_further(one.deck)) for one in state.leaving if one.until > frame)
     cues = tuple(cue for cue in state.cues if cue.tick > state.tick)
     stingers = tuple(tick for tick in state.stingers if tick > state.tick)
     faders = state.mix.faders
@@ -104,6 +118,12 @@ def _onward(state: State, frame: int) -> State:
         tick=state.tick + 1,
         count=state.count + 1,
     )
+
+
+def _further(deck: Deck) -> Deck:
+    """A deck that is left, one step on; a loop loops on."""
+    deck = replace(deck, pos=deck.pos + 1)
+    return _again(deck) if deck.loops and deck.pos >= lap_end(deck, followed=True) else deck
 
 
 def _beats(state: State, deck: Deck, frame: int) -> tuple[Event, ...]:

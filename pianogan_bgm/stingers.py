@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from types import MappingProxyType
 from typing import Final
 
@@ -31,6 +32,8 @@ class Figure:
     accent: int = 96
 
     def __post_init__(self) -> None:
+        if not isinstance(self.degrees, tuple | list):
+            raise InvalidNote(f"the degrees of a stinger are a tuple; got {short(self.degrees)}")
         if not self.degrees:
             raise InvalidNote("a stinger needs at least one scale degree; got none")
         for entry in self.degrees:
@@ -40,8 +43,11 @@ class Figure:
                     f"an entry of a stinger is a scale degree (a whole number, -{FURTHEST} to {FURTHEST}), "
                     f"a tuple of them or None; got {short(entry)}"
                 )
-        if not (0 < self.spacing <= 64 and 0 < self.length <= 256):
-            raise InvalidNote(f"spacing and length must be positive steps; got {self.spacing}, {self.length}")
+        numbers = isinstance(self.spacing, Real) and isinstance(self.length, Real)
+        if not (numbers and 0 < self.spacing <= 64 and 0 < self.length <= 256):
+            raise InvalidNote(
+                f"spacing and length must be positive steps; got {self.spacing!r}, {self.length!r}"
+            )
         whole = type(self.octave) is int and type(self.accent) is int
         if not (whole and 0 <= self.octave <= 8 and 1 <= self.accent <= 127):
             raise InvalidNote(

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from collections import deque
+from typing import Any, Final
 
 from pianogan_bgm import commands as c
+from pianogan_bgm.checks import whole
 from pianogan_bgm.composer import Source
 from pianogan_bgm.conductor import Conductor, Event, Place
 from pianogan_bgm.engine import Band
-from pianogan_bgm.errors import InvalidSetting
+from pianogan_bgm.instruments import RATES
 from pianogan_bgm.instruments.tones import Block
 from pianogan_bgm.music import Desk, Music, Request, commands_of
 from pianogan_bgm.state import State
+
+KEPT_EVENTS: Final = 10_000
+"""Of those that nobody asks for; a quarter of an hour of them."""
+
+log = logging.getLogger("pianogan_bgm")
 
 
 class Stream(Music):
@@ -24,19 +32,16 @@ class Stream(Music):
 
     def __init__(self, piece: Source | None = None, *, rate: int = 44100, **settings: Any) -> None:
         super().__init__(piece, **settings)
-        if not isinstance(rate, int) or not 8000 <= rate <= 192000:
-            raise InvalidSetting(f"rate must be a whole number of Hz, 8000 to 192000; got {rate!r}")
-        self.rate = rate
+        self.rate = whole("rate", rate, *RATES)
         self.frame = 0
         self._conductor = Conductor(rate, Band(rate), State(rate))
         self._forgotten = 0
-        self._events: list[Event] = []
+        self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._send(*self._settings())
 
     def fill(self, frames: int) -> Block:
         """The next ``frames`` frames, float32 ``(frames, 2)`` in −1 to 1; silence while nothing plays."""
-        if not isinstance(frames, int) or frames < 0:
-            raise InvalidSetting(f"frames must be a whole number, 0 or more; got {frames!r}")
+        whole("frames", frames, 0)
         self._supply(self.frame + frames)
         block = self._conductor.render(self.frame, frames)
         self._events += self._conductor.events(self.frame, self.frame + frames)
@@ -47,8 +52,9 @@ class Stream(Music):
         return block
 
     def events(self) -> list[Event]:
-        """What was in the blocks given since the last call, with frames, in order."""
-        events, self._events = self._events, []
+        """What was in the blocks given since the last call, in order, with frames; the last 10,000 of it."""
+        events = list(self._events)
+        self._events.clear()
         return events
 
     def _supply(self, until: int) -> None:
@@ -59,7 +65,11 @@ class Stream(Music):
             if wanted is None:
                 return
             at, after, mood = wanted
-            tune = self._composer.following(mood)
+            try:
+                tune = self._composer.following(mood)
+            except Exception as error:  # as in a game: the present piece is repeated instead
+                log.warning("%s: %s", type(error).__name__, error)
+                return
             self._conductor.send(c.Queue(tune, related=True, after=after), at)
 
     def _send(self, *requests: Request) -> None:
@@ -72,6 +82,13 @@ class Stream(Music):
 
     def _here(self) -> Place | None:
         place = self._conductor.place(self.frame)
+        return place if place.state.running else None
+
+    def _went(self) -> int:
+        return self._conductor.settled_at(self.frame).went
+
+    def _to_save(self) -> Place | None:
+        place = self._conductor.place(self.frame, self._conductor.settled_at(self.frame))
         return place if place.state.running else None
 
     def get_busy(self) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -88,6 +89,43 @@ def test_ctrl_c_gives_130_without_a_traceback(
     assert capsys.readouterr().err == "pianogan-bgm: interrupted\n"
 
 
+def test_ctrl_c_while_the_options_are_read_is_no_traceback_either(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "build_parser", interrupted)
+    assert main(["midi2img"]) == 130
+    assert capsys.readouterr().err == "pianogan-bgm: interrupted\n"
+
+
+@pytest.mark.parametrize("package", ["numpy", "mido"])
+def test_a_package_that_is_missing_is_named_in_one_line(song: Path, package: str) -> None:
+    code = f"import sys; sys.modules[{package!r}] = None; from pianogan_bgm.cli import main; sys.exit(main())"
+    for command in (["midi2img", str(song)], ["render", str(song), "-o", "a.wav"], ["playlist", "-o", "a"]):
+        line = [sys.executable, "-c", code, *command]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        (said,) = done.stderr.splitlines()
+        assert said.startswith(f"pianogan-bgm: the package {package} is not installed")
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_without_streams_the_work_is_done_and_what_is_said_goes_nowhere(
+    song: Path, monkeypatch: pytest.MonkeyPatch, closed: bool
+) -> None:
+    for name in ("stdout", "stderr"):
+        stream = io.StringIO() if closed else None
+        if stream is not None:
+            stream.close()
+        monkeypatch.setattr(sys, name, stream)
+    assert main(["midi2img", str(song)]) == 0
+    assert len(list(song.parent.glob("*.png"))) == 2
+    (song.parent / "a.mid").write_bytes(b"nothing")
+    assert main(["midi2img", str(song.parent / "a.mid")]) == 1
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -104,6 +142,10 @@ def test_ctrl_c_gives_130_without_a_traceback(
         ["midi2img", "a.mid", "--length", "many"],
         ["midi2img", "a.mid", "--skip-silent", "--keep-silent"],
         ["img2midi", "a.png", "--tempo", "fast"],
+        ["img2midi", ""],
+        *([command, "a", "-o", ""] for command in ("midi2img", "img2midi", "render")),
+        *([command, "-o", ""] for command in ("generate", "playlist")),
+        *(["play", "--seconds", text] for text in ("nan", "-5", "inf", "long")),
     ],
 )
 def test_a_wrong_usage_is_explained_with_status_2(
@@ -113,6 +155,38 @@ def test_a_wrong_usage_is_explained_with_status_2(
         main(arguments)
     assert left.value.code == 2
     assert "usage: pianogan-bgm" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("generate", "--count"),
+        ("generate", "--seed"),
+        ("generate", "--tempo"),
+        ("generate", "--formats"),
+        ("render", "--rate"),
+        ("midi2img", "--length"),
+        *(("playlist", name) for name in ("--count", "--seeds", "--first", "--rate", "--jobs", "--key")),
+    ],
+)
+def test_a_wrong_value_is_shown_only_in_part(
+    option: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([*option, "9" * 5000 + "x"])
+    assert left.value.code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert len(said) < 300
+    assert "expected" in said
+
+
+@pytest.mark.parametrize("option", [["--model", "nosuch"], ["--seed", "7"]])
+def test_an_option_that_a_looped_file_would_ignore_is_refused(
+    song: Path, option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["play", str(song), *option]) == 1
+    said = capsys.readouterr().err
+    assert said == f"pianogan-bgm: {song} is looped, nothing is composed: leave out {option[0]}\n"
 
 
 def test_version_and_help_are_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -266,11 +266,35 @@ def test_a_tempo_out_of_range_is_refused_before_any_work(tempo: float) -> None:
         img2midi([], tempo=tempo)
 
 
-def test_a_picture_with_an_odd_tempo_of_its_own_plays_at_the_nearest_possible(tmp_path: Path) -> None:
+def test_a_picture_with_an_odd_tempo_of_its_own_plays_at_the_nearest_possible_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     spec = RollSpec(steps=8)
     write_png(Slab(encode_cells([Note(0, 60, 1)], spec), spec, facts={"tempo": 10**400}), tmp_path / "a.png")
     assert img2midi([tmp_path / "a.png"]) == 0
     assert read_midi(tmp_path / "a.mid").piece().tempo == 400.0
+    assert "tempos held to 20 to 400 beats a minute: 1" in capsys.readouterr().out
+    assert img2midi([tmp_path / "a.png"], tempo=90) == 0
+    assert "tempos held" not in capsys.readouterr().out
+
+
+def test_the_metre_comes_back_from_the_picture(tmp_path: Path) -> None:
+    waltz = Piece(tuple(Note(4 * beat, 60, 4) for beat in range(24)), steps=96, beats_per_bar=3)
+    write_midi(waltz, tmp_path / "waltz.mid")
+    assert midi2img([tmp_path / "waltz.mid"], tmp_path / "png", length=40) == 0
+    assert img2midi([tmp_path / "png"], tmp_path / "back.mid") == 0
+    assert read_midi(tmp_path / "back.mid").meters == ((0, 3, 4),)
+
+
+@pytest.mark.parametrize("beats", [None, 0, 65, "three"])
+def test_a_picture_that_does_not_say_its_metre_has_four_beats_a_bar(
+    tmp_path: Path, beats: int | str | None
+) -> None:
+    spec = RollSpec(steps=8)
+    facts = {"tempo": 100} if beats is None else {"beats_per_bar": beats}
+    write_png(Slab(encode_cells([Note(0, 60, 1)], spec), spec, facts=facts), tmp_path / "a.png")
+    assert img2midi([tmp_path / "a.png"]) == 0
+    assert read_midi(tmp_path / "a.mid").meters == ((0, 4, 4),)
 
 
 # Writing.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 from music_fakes import MissingModule
 
+import pianogan_bgm.models
 from pianogan_bgm import cli, doctor
+from pianogan_bgm.atlas import Atlas
 from pianogan_bgm.errors import ModelDamaged
 from pianogan_bgm.instruments import piano
 
@@ -103,13 +106,38 @@ def test_a_damaged_model_is_told_by_the_checks_that_need_it(monkeypatch: pytest.
     monkeypatch.setattr("pianogan_bgm.generator.find_model", damaged)
     found = failed(doctor.examine())
     assert found == dict.fromkeys(
-        ["model open", "compose"], "open.onnx: the card says 10 bytes of weights; got 9"
+        ["model open", "atlas open", "compose"], "open.onnx: the card says 10 bytes of weights; got 9"
     )
 
 
 def test_no_model_at_all_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pianogan_bgm.models.available_models", tuple)
     assert "no model is installed" in failed(doctor.examine())["models"]
+
+
+def test_a_damaged_or_missing_atlas_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("open.onnx", "open.json"):
+        shutil.copy(Path(pianogan_bgm.models.__file__).with_name(name), tmp_path)
+    monkeypatch.setattr("pianogan_bgm.models.files", lambda _: tmp_path)
+    assert failed(doctor.examine()) == {"atlas open": "open.atlas.json is missing: no mood finds its pieces"}
+    (tmp_path / "open.atlas.json").write_text('{"version": 2, "ro')
+    assert list(failed(doctor.examine())) == ["atlas open"]
+
+
+def test_a_model_of_someone_elses_may_come_without_an_atlas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pianogan_bgm.atlas.load_atlas", lambda _: Atlas.of())
+    assert doctor._atlas("maestro") == "none came with it: no moods"
+
+
+def test_without_numpy_every_check_says_so_and_the_rest_is_told() -> None:
+    code = "import sys; sys.modules['numpy'] = None; from pianogan_bgm.cli import main; sys.exit(main())"
+    line = [sys.executable, "-c", code, "doctor", "--json"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    details = {check["name"]: check["detail"] for check in json.loads(done.stdout)["checks"]}
+    for name in ("import numpy", "models", "samples", "compose", "render", "play"):
+        assert details[name] == "the package numpy is not installed"
+    assert details["import mido"].startswith("mido ")
 
 
 def test_missing_recordings_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -589,6 +589,47 @@ def test_a_request_is_seen_to_be_carried_out_all_the_time():
     assert not rig.engine.serving
 
 
+def test_settings_where_nothing_plays_cost_the_same_however_many_there_are():
+    rig = Rig()
+    for number in range(200):
+        rig.send(c.SetIntensity(number / 200), (c.SetLevel, "duck", number / 200))
+        rig.run(0.02)
+    assert len(rig.engine.conductor._moments) + len(rig.engine.conductor._waiting) < 20
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(1.0)
+    state = rig.engine.pulse.place.state
+    assert (state.intensity, state.mix.duck.high) == (199 / 200, 199 / 200)
+    assert_equal_to_offline(rig)
+
+
+def test_music_that_is_over_ends_however_often_something_is_set():
+    rig = Rig()
+    rig.send(c.Play(TUNES[0]))
+    rig.run(8.5)
+    ended = rig.clock.now
+    while rig.engine.pulse is not None and rig.clock.now < ended + 5.0:
+        rig.send(c.SetIntensity(rig.clock.now % 1.0))
+        rig.run(0.016)
+    assert rig.clock.now < ended + 2.0
+
+
+def test_a_mixer_of_another_rate_leaves_fades_and_stingers_as_they_were():
+    rig = Rig()
+    rig.send(c.Play(TUNES[0], -1, fade=20.0))
+    rig.run(1.0)
+    rig.mixer.quit()
+    rig.mixer.init(11025, -16, 2)
+    rig.run(1.0)
+    (fader,) = [one for one in rig.engine.pulse.place.state.mix.faders if one.expires is None]
+    assert fader.ramp.value(rig.engine.pulse.frame) == pytest.approx(0.1, abs=0.06)
+    rig.send(c.Stop(), c.PlayFigure(STINGERS["game over"]))
+    rig.run(1.0)
+    rig.mixer.quit()
+    rig.mixer.init(8000, -16, 2)
+    rig.run(0.5)
+    assert rig.engine.pulse.place.state.cues
+
+
 def hold(rig):
     """Music that has played for a second and is held."""
     rig.send(c.Play(TUNES[0], -1))

@@ -82,3 +82,40 @@ def test_what_goes_wrong_is_said_of_the_file_itself(tmp_path: Path, monkeypatch:
             write_atomically(tmp_path / "song", b"")
         assert one_line(denied.value) == f"{tmp_path / 'song'}: Permission denied"
     assert names(tmp_path) == []
+
+
+def test_where_nothing_can_be_removed_either_the_file_itself_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(place: Path, *_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system", str(place))
+
+    monkeypatch.setattr(Path, "write_bytes", read_only)
+    monkeypatch.setattr(Path, "unlink", read_only)
+    with pytest.raises(OSError, match="Read-only") as refused:
+        write_atomically(tmp_path / "song", b"")
+    assert one_line(refused.value) == f"{tmp_path / 'song'}: Read-only file system"
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3])
+def test_a_place_that_is_locked_for_a_moment_is_tried_again(
+    attempts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, refused = os.replace, []
+
+    def locked(source: Path, target: Path) -> None:
+        if len(refused) < 2:
+            refused.append(target)
+            raise PermissionError(13, "Permission denied", str(source), None, str(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", locked)
+    monkeypatch.setattr("pianogan_bgm.files.ATTEMPTS", attempts)
+    monkeypatch.setattr("pianogan_bgm.files.PAUSE", 0.0)
+    if attempts < 3:
+        with pytest.raises(PermissionError):
+            write_atomically(tmp_path / "new", b"whole")
+        assert names(tmp_path) == []
+    else:
+        write_atomically(tmp_path / "new", b"whole")
+        assert names(tmp_path) == ["new"]

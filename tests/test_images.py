@@ -69,7 +69,8 @@ def test_a_piece_comes_back_from_its_picture_with_everything_said_of_it(tmp_path
     assert slab.notes == PIECE.notes
     assert (slab.roll == PIECE.roll).all()
     assert (slab.spec, slab.resolution, slab.start) == (RollSpec(), Fraction(1, 4), 0)
-    assert slab.facts == {"tempo": 97.5, "seed": 7, "model": "open", "licence": "CC0 ©"}
+    said = {"tempo": 97.5, "beats_per_bar": 4, "seed": 7, "model": "open", "licence": "CC0 ©"}
+    assert slab.facts == said
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 

@@ -30,7 +30,10 @@ ALLOWED: Final = {
 }
 """Modules with a home, and the files or folders that may import them."""
 
-HEAVY: Final = ("tensorflow", "keras", "pygame", "onnxruntime", "soundfile", "PIL", "mido", "tqdm")
+HEAVY: Final = (
+    *("tensorflow", "keras", "pygame", "onnxruntime", "soundfile", "PIL", "mido", "tqdm", "joblib"),
+    "numpy",  # the command line has to say where it is missing, and to hear Ctrl-C while it is loaded
+)
 
 
 @cache

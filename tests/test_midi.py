@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pianogan_bgm import midi
 from pianogan_bgm.errors import InvalidMidi, InvalidNote
 from pianogan_bgm.midi import grid_of, parse_midi, piece_to_midi, read_midi, write_midi
 from pianogan_bgm.notes import Note, untangle
@@ -384,3 +385,13 @@ def test_a_file_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
 def test_a_resolution_that_is_no_fraction_of_a_beat_is_refused(wrong: Any) -> None:
     with pytest.raises(InvalidNote, match="resolution"):
         grid_of(wrong)
+
+
+def test_more_than_would_be_read_again_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    piece = Piece(tuple(Note(step, 60, 1) for step in range(300)))
+    size = len(piece_to_midi(piece))
+    monkeypatch.setattr(midi, "MAX_BYTES", size)
+    assert len(piece_to_midi(piece)) == size
+    monkeypatch.setattr(midi, "MAX_BYTES", size - 1)
+    with pytest.raises(InvalidNote, match=f"300 notes take {size} bytes"):
+        piece_to_midi(piece)

@@ -49,6 +49,7 @@ def test_play_names_what_is_heard_and_stops_in_time(song):
     assert done.returncode == 0, done.stderr
     assert "major" in done.stdout or "minor" in done.stdout
     assert "120 bpm" in done.stdout
+    assert done.stdout.startswith("song ")
     assert done.stderr == ""
 
 

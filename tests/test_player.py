@@ -12,7 +12,7 @@ import pygame
 import pytest
 from music_fakes import FakeGenerator, make_piece
 
-from pianogan_bgm import BackgroundMusic, Scene, player, turns
+from pianogan_bgm import BackgroundMusic, Scene, Stream, player, turns
 from pianogan_bgm.composer import Composer
 from pianogan_bgm.errors import InvalidSetting, ModelNotFound
 from pianogan_bgm.player import _Bell
@@ -313,3 +313,60 @@ def test_a_transition_cancelled_at_once_leaves_player_and_engine_agreed(mixer):
         wait_for(lambda: music._here().state.tempo == pytest.approx(music.tempo))
         assert music.scene == "calm" == music.now_playing.scene
         assert music._here().state.intensity == music.intensity == 0.4
+
+
+def test_a_place_that_is_restored_is_saved_from_the_first_moment_on(mixer):
+    class Slow(FakeGenerator):
+        def compose(self, seed=None, *, latent=None):
+            time.sleep(0.2)
+            return super().compose(seed, latent=latent)
+
+    with BackgroundMusic(model=FakeGenerator(), seed=7, instrument="chip_triangle") as music:
+        music.play()
+        wait_for(lambda: music.position > 0.2)
+        saved = music.state()
+    with BackgroundMusic.restore(saved, model=Slow()) as again:
+        again.play()
+        saves = []
+        while again.now_playing is None:
+            saves.append(again.state())
+            time.sleep(0.01)
+        assert len(saves) > 5
+        assert all(save["step"] == saved["step"] for save in saves)
+
+
+def test_a_transition_at_once_is_saved_only_when_it_is_heard(mixer):
+    with BackgroundMusic(make_piece(1), model=FakeGenerator(), instrument="chip_triangle") as music:
+        music.play(loops=-1)
+        wait_for(lambda: music.position > 0.1)
+        music.pause()
+        wait_for(lambda: not music.get_busy())
+        music.transition(Scene(piece=make_piece(2), tempo=2.0), at="now")
+        assert music.tempo == 2.0
+        assert music.state()["settings"]["tempo"] == 1.0
+        music.unpause()
+        wait_for(lambda: music.state()["settings"]["tempo"] == 2.0)
+
+
+def test_a_seed_gives_a_player_the_pieces_that_it_gives_a_stream(mixer):
+    stream = Stream(model=FakeGenerator(), seed=1, instrument="chip_triangle")
+    stream.transition("battle")
+    stream.fill(10)
+    with BackgroundMusic(model=FakeGenerator(), seed=1, instrument="chip_triangle") as music:
+        time.sleep(0.2)  # it gets ready for what it will probably play
+        music.transition("battle")
+        wait_for(lambda: music.now_playing is not None)
+        assert music.now_playing.seed == stream.now_playing.seed
+
+
+def test_what_came_is_taken_back_by_nothing_once_the_music_has_stopped(mixer):
+    with BackgroundMusic(model=FakeGenerator(), mood="calm", instrument="chip_triangle") as music:
+        music.play()
+        wait_for(lambda: music.now_playing is not None)
+        music.transition("battle", at="now")
+        wait_for(lambda: music.now_playing.scene == "battle")
+        music.stop()
+        wait_for(lambda: not music.get_busy())
+        music.cancel_transition()
+        assert music.state()["scene_asked"] == "battle"
+        assert music.tempo == 1.3

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,6 +8,7 @@ import pytest
 import soundfile
 
 from pianogan_bgm import cli
+from pianogan_bgm import render as render_module
 from pianogan_bgm.arrange import loudness_gain, perform, step_to_frame, tones
 from pianogan_bgm.bus import finish, to_format
 from pianogan_bgm.errors import SoundError
@@ -173,6 +175,61 @@ def test_a_rate_that_no_file_has_is_refused_and_named(tmp_path, rate, suffix):
     with pytest.raises(SoundError, match=f"8000 to 192000 Hz; got {rate}"):
         write_audio(tmp_path / f"a{suffix}", np.zeros((100, 2), np.float32), rate)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("rate", "known"), [(65535, True), (65537, False), (88200, True), (88211, False)])
+def test_a_rate_that_flac_does_not_know_is_refused_before_any_work(tmp_path, rate, known):
+    def blocks():
+        assert known, "it should have been refused before"
+        yield np.zeros((100, 2), np.float32)
+
+    if known:
+        assert write_audio(tmp_path / "a.flac", blocks(), rate) == 100
+    else:
+        with pytest.raises(SoundError, match=rf"a FLAC file knows \d+ Hz and \d+ Hz; got {rate}"):
+            write_audio(tmp_path / "a.flac", blocks(), rate)
+        assert write_audio(tmp_path / "a.ogg", np.zeros((100, 2), np.float32), rate) == 100
+
+
+def test_more_than_a_wav_file_holds_is_refused_as_soon_as_it_is_known(tmp_path, monkeypatch):
+    monkeypatch.setattr(render_module, "MAX_WAV_BYTES", 4 * 150)
+    block, asked = np.zeros((100, 2), np.float32), []
+    with pytest.raises(SoundError, match="a WAV file holds 4 GiB"):
+        write_audio(tmp_path / "a.wav", np.concatenate([block, block]), RATE)
+    with pytest.raises(SoundError, match="a WAV file holds 4 GiB"):
+        write_audio(tmp_path / "a.wav", (asked.append(n) or block for n in range(9)), RATE)
+    assert asked == [0, 1]
+    monkeypatch.setattr(render_module, "render_blocks", None)
+    write_midi(song(), tmp_path / "a.mid")
+    with pytest.raises(SoundError, match="a WAV file holds 4 GiB"):
+        render_file(tmp_path / "a.mid", tmp_path / "a.wav", RATE)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mid"]
+
+
+def test_a_temporary_file_that_somebody_removed_is_no_full_disk(tmp_path):
+    def blocks():
+        yield np.zeros((100, 2), np.float32)
+        for path in tmp_path.glob(".*.tmp"):
+            path.unlink()
+
+    with pytest.raises(SoundError, match=r"a\.ogg cannot be written: somebody removed"):
+        write_audio(tmp_path / "a.ogg", blocks(), RATE)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+def test_a_folder_whose_name_the_locale_cannot_say_is_written_to(tmp_path):
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    write_midi(song(steps=16), tmp_path / "a.mid")
+    assert render_file(tmp_path / "a.mid", odd / "a.wav", 8000) > 1
+    command = [sys.executable, "-m", "pianogan_bgm.cli", "render", str(tmp_path / "a.mid"), "--rate", "8000"]
+    ascii_only = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    target = tmp_path / "musik-ü.ogg"
+    done = subprocess.run(
+        [*command, "-o", os.fsencode(target)], capture_output=True, env=ascii_only, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert target.exists()
 
 
 def test_what_libsndfile_refuses_to_open_is_said_with_the_rate(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pianogan_bgm.errors import InvalidNote, InvalidRoll
-from pianogan_bgm.notes import DEFAULT_VELOCITY, Note, level_to_velocity, on_grid
+from pianogan_bgm.notes import DEFAULT_VELOCITY, MAX_STEPS, Note, level_to_velocity, on_grid
 from pianogan_bgm.roll import ROLL, RollSpec, decode, decode_cells, encode, encode_cells, from_cells, to_cells
 
 SMALL = RollSpec(lowest=60, pitches=4, steps=24)
@@ -187,3 +187,14 @@ def test_an_impossible_spec_is_refused(wrong: dict[str, Any]) -> None:
 
 def test_the_spec_of_this_project_is_106_pitches_from_a0_by_300_sixteenths() -> None:
     assert (ROLL.shape, ROLL.lowest, ROLL.highest, ROLL.convention) == ((106, 300, 1), 21, 126, "struck")
+
+
+def test_more_notes_than_any_music_has_are_refused_before_they_are_made() -> None:
+    struck = np.full((106, 300), 255, np.uint8)
+    assert len(decode_cells(struck)) == 106 * 300
+    long = np.zeros((106, MAX_STEPS), np.uint8)
+    long[40] = 255
+    assert len(decode_cells(long, RollSpec(steps=MAX_STEPS))) == MAX_STEPS
+    long[41, 7] = 255
+    with pytest.raises(InvalidRoll, match="a roll may hold 262144 notes; got 262145"):
+        decode_cells(long, RollSpec(steps=MAX_STEPS))

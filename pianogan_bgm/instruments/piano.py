@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 
 from pianogan_bgm.errors import SoundError
+from pianogan_bgm.files import path_in_c
 from pianogan_bgm.instruments.cache import CACHE_BYTES, PcmCache
 from pianogan_bgm.instruments.cleaning import CELL, HEADROOM, placed, reach, rumble_cells, without_rumble
 from pianogan_bgm.instruments.resample import Pcm16, resample, source_begin, source_frames
@@ -156,7 +157,7 @@ def _decode(recording: Recording, begin: int, end: int) -> Pcm16:
     try:
         import soundfile  # OSError where it cannot load libsndfile
 
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(path_in_c(path)) as file:
             if begin:
                 file.seek(begin)
             pcm: Pcm16 = file.read(frames, dtype="int16", always_2d=True)

@@ -131,6 +131,13 @@ def file_name(track: str, kind: str, part: str) -> str:
     return f"{track}.{kind}" if part == MIX else f"{track}.{part}.{kind}"
 
 
+def file_names(order: Order) -> Iterator[str]:
+    """The names of all that :func:`bake` makes."""
+    for kind in order.settings.formats:
+        for part in (MIX, *STEMS) if order.settings.stems and kind != "png" else (MIX,):
+            yield file_name(order.name, kind, part)
+
+
 def credits_of(card: ModelCard, settings: Settings) -> str:
     """The lines to show where the music is heard, in one."""
     return "; ".join(attribution(card, settings))

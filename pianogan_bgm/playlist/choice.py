@@ -28,6 +28,8 @@ FEWEST_NOTES: Final = 60
 """Pieces with fewer are near silence and never chosen."""
 EIGHTHS: Final = 150
 """As many as a composed piece has; what comes later does not count."""
+MOST_SEEDS: Final = 200_000
+"""Seeds of a playlist; the prints of so many take 360 MB."""
 PATIENCE: Final = 50
 """Candidates looked at for each piece wanted, before giving up."""
 _ROUND: Final = 32
@@ -69,8 +71,11 @@ def choose(
     """``count`` seeds at least ``least`` apart: from ``first`` on, or the best of ``atlas`` or its ``mood``.
 
     ``prints``: gives the prints of some seeds, in their order. ``width``: how many it makes side by side,
-    which changes nothing in the result. Raises :class:`PlaylistError` where there are not enough.
+    which changes nothing in the result. Raises :class:`PlaylistError` where there are not enough, and for
+    more than :data:`MOST_SEEDS`.
     """
+    if count > MOST_SEEDS:
+        raise PlaylistError(f"at most {MOST_SEEDS} pieces can be chosen; got {count}")
     candidates = _candidates(first, mood, atlas)
     limit = PATIENCE * count + 1000
     taken: list[int] = []

@@ -7,15 +7,15 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from pianogan_bgm.cli import some_of
+from pianogan_bgm.cli import place, real_within, some_of, whole, whole_within
 from pianogan_bgm.errors import PlaylistError
 from pianogan_bgm.instruments import NAMES, RATES
 from pianogan_bgm.json_rules import A_TEXT, is_text, short
 from pianogan_bgm.manifest import FORMATS, LOUDNESS_RANGE, MAX_MINUTES, Settings
 from pianogan_bgm.piece import TEMPO_RANGE
+from pianogan_bgm.playlist.choice import MOST_SEEDS
 from pianogan_bgm.scenes import MOODS
 
-MOST_SEEDS: Final = 200_000
 FOLDER: Final = Path("music")
 
 
@@ -23,19 +23,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the options. What is not given stays None, so that ``--from`` can tell."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "The same command again makes only what is missing, after Ctrl-C too."
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help=f"the playlist's folder ({FOLDER})")
+    parser.add_argument("-o", "--output", type=place, metavar="DIR", help=f"the playlist's folder ({FOLDER})")
     choice = parser.add_argument_group("which pieces")
     choice.add_argument("--model", metavar="NAME|FILE.onnx", help="which model composes (open)")
     which = choice.add_mutually_exclusive_group()
     which.add_argument("--count", type=_count, metavar="N", help="this many, no two alike (10)")
     which.add_argument("--seeds", type=_seeds, metavar="LIST", help="these, such as 1,2,5-9")
-    choice.add_argument("--first", type=int, metavar="SEED", help="choose from this seed on (the best ones)")
+    choice.add_argument(
+        "--first", type=whole, metavar="SEED", help="choose from this seed on (the best ones)"
+    )
     choice.add_argument("--mood", choices=sorted(MOODS), help="choose those that suit it, best first")
     choice.add_argument(
-        "--distance", type=_between(0.0, 1.0), metavar="D", help="least distance between two, 0 to 1 (0.5)"
+        "--distance", type=_distance, metavar="D", help="least distance between two, 0 to 1 (0.5)"
     )
     music = parser.add_argument_group("what becomes of them")
-    music.add_argument("--tempo", type=_between(*TEMPO_RANGE), metavar="BPM", help="(the model's own)")
+    music.add_argument("--tempo", type=_tempo, metavar="BPM", help="(the model's own)")
     music.add_argument(
         "--key", type=_key, metavar="KEY", help="tonic or key to bring them to: Eb, 'F# minor' (their own)"
     )
@@ -66,7 +68,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     work.add_argument("--dask", metavar="ADDRESS", help="work on the Dask cluster whose scheduler is there")
     again = parser.add_argument_group("a playlist that exists")
     again.add_argument(
-        "--from", dest="source", type=Path, metavar="playlist.json", help="make the same files again"
+        "--from", dest="source", type=place, metavar="playlist.json", help="make the same files again"
     )
     again.add_argument("--verify", action="store_true", help="check the files against the manifest")
 
@@ -168,9 +170,7 @@ def _given(kind: Any, options: argparse.Namespace, names: tuple[str, ...]) -> di
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_SEEDS:
-        raise argparse.ArgumentTypeError(f"expected how many tracks, 1 to {MOST_SEEDS}; got {text!r}")
-    return int(text)
+    return whole_within(text, 1, MOST_SEEDS, f"how many tracks, 1 to {MOST_SEEDS}")
 
 
 def _seeds(text: str) -> tuple[int, ...]:
@@ -178,8 +178,8 @@ def _seeds(text: str) -> tuple[int, ...]:
     seeds: dict[int, None] = {}
     for part in text.split(","):
         first, dash, last = (word.strip() for word in part.partition("-"))
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise argparse.ArgumentTypeError(f"expected seeds such as 1,2,5-9; got {part!r}")
+        if not all(re.fullmatch(r"\d{1,20}", word) for word in ((first, last) if dash else (first,))):
+            raise argparse.ArgumentTypeError(f"expected seeds such as 1,2,5-9; got {short(part)}")
         low, high = int(first), int(last or first)
         if not low <= high < 2**64 or high - low >= MOST_SEEDS or len(seeds) >= MOST_SEEDS:
             raise argparse.ArgumentTypeError(
@@ -189,23 +189,20 @@ def _seeds(text: str) -> tuple[int, ...]:
     return tuple(seeds)
 
 
-def _between(low: float, high: float) -> Any:
-    def value(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = float("nan")
-        if not low <= number <= high:
-            raise argparse.ArgumentTypeError(f"expected a number, {low:g} to {high:g}; got {text!r}")
-        return number
+def _distance(text: str) -> float:
+    return real_within(text, 0.0, 1.0)
 
-    return value
+
+def _tempo(text: str) -> float:
+    return real_within(text, *TEMPO_RANGE)
 
 
 def _key(text: str) -> str:
     """A note or a key, its letter in upper case."""
     if re.fullmatch(r"[A-Ga-g][b#]?( (major|minor))?", text) is None:
-        raise argparse.ArgumentTypeError(f"expected a key such as Eb, 'F# minor' or 'C major'; got {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"expected a key such as Eb, 'F# minor' or 'C major'; got {short(text)}"
+        )
     return text[0].upper() + text[1:]
 
 
@@ -216,25 +213,21 @@ def _title(text: str) -> str:
 
 
 def _loudness(text: str) -> float | str:
-    number: float | str = "none" if text == "none" else _between(*LOUDNESS_RANGE)(text)
+    number: float | str = "none" if text == "none" else real_within(text, *LOUDNESS_RANGE)
     return number
 
 
 def _length(text: str) -> float | str:
-    length: float | str = "piece" if text == "piece" else _between(0.1, MAX_MINUTES)(text)
+    length: float | str = "piece" if text == "piece" else real_within(text, 0.1, MAX_MINUTES)
     return length
 
 
 def _rate(text: str) -> int:
-    if not text.isdecimal() or not RATES[0] <= int(text) <= RATES[1]:
-        raise argparse.ArgumentTypeError(f"expected a rate in Hz, {RATES[0]} to {RATES[1]}; got {text!r}")
-    return int(text)
+    return whole_within(text, *RATES, f"a rate in Hz, {RATES[0]} to {RATES[1]}")
 
 
 def _jobs(text: str) -> int:
-    if text != "-1" and (not text.isdecimal() or not 1 <= int(text) <= 1024):
-        raise argparse.ArgumentTypeError(f"expected how many processes, 1 to 1024, or -1; got {text!r}")
-    return int(text)
+    return -1 if text == "-1" else whole_within(text, 1, 1024, "how many processes, 1 to 1024, or -1")
 
 
 def _formats(text: str) -> tuple[str, ...]:

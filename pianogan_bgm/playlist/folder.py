@@ -3,7 +3,9 @@
 Rules: workers only compute; this process alone writes, each file whole or not at all. The manifest is
 written while the work goes on and at its end, and lists the files of this playlist; those of an earlier one
 stay in the folder, unlisted. Whatever ends the work (Ctrl-C, a full disk), the same command goes on from
-there: a track whose files are what the manifest says is not made again.
+there: a track whose files are what the manifest says is not made again. In a folder in which no playlist
+was made nothing is overwritten. What tells that one was, from the first file on, is the manifest, or until
+there is one the credits.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +31,7 @@ from pianogan_bgm.files import write_atomically
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.manifest import (
     MANIFEST,
+    SOUNDS,
     Manifest,
     Settings,
     Track,
@@ -35,16 +39,30 @@ from pianogan_bgm.manifest import (
     read_manifest,
     write_manifest,
 )
-from pianogan_bgm.playlist.bake import SOFTWARE, Baked, Order, attribution, bake, generator_of, prints
-from pianogan_bgm.playlist.choice import Print, choose
-from pianogan_bgm.playlist.page import MOST_TRACKS, write_page
+from pianogan_bgm.playlist.bake import (
+    SOFTWARE,
+    Baked,
+    Order,
+    attribution,
+    bake,
+    file_names,
+    generator_of,
+    prints,
+)
+from pianogan_bgm.playlist.choice import MOST_SEEDS, Print, choose
+from pianogan_bgm.playlist.page import MOST_TRACKS, PAGE, write_page
 from pianogan_bgm.playlist.tracks import pieces_for
 from pianogan_bgm.playlist.workers import Workers, workers
+from pianogan_bgm.render import check_sound
 
 CREDITS: Final = "CREDITS.txt"
 _SAVE_SHARE: Final = 20.0
 """Saving the manifest may take one part in so many of the time."""
 _LEFT_OVER: Final = re.compile(r"\.[0-9a-f]{32}\.tmp")
+_LEFT_FOR: Final = 3600.0
+"""Seconds after which nobody writes to a temporary file any more; another command may to a younger one."""
+_OURS: Final = b'"pianogan-bgm playlist"'
+"""What a manifest says near its beginning, a damaged one too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +83,27 @@ class Wish:
 
 def make(folder: Path, wish: Wish, *, jobs: int = 1, cluster: str | None = None) -> Manifest:
     """Make the playlist in ``folder``, or what is missing of it. Raises the errors of the package."""
+    _check(wish.settings)
     _prepare(folder)
     generator = Generator(wish.model)
     weights = generator.card.weights_sha256
+    head = Manifest(
+        title=wish.title,
+        made_with=made_with(),
+        licence=generator.card.output_licence,
+        may_sell=generator.card.may_sell,
+        attribution=attribution(generator.card, wish.settings),
+        settings=wish.settings,
+        tracks=(),
+    )
+    _refuse_strangers(folder, head)
     with workers(jobs, cluster) as run:
         groups = _groups(wish, generator, run)
         orders = [
             Order(_name(generator.card.name, seeds), wish.title, seeds, wish.model, weights, wish.settings)
             for seeds in groups
         ]
-        head = Manifest(
-            title=wish.title,
-            made_with=made_with(),
-            licence=generator.card.output_licence,
-            may_sell=generator.card.may_sell,
-            attribution=attribution(generator.card, wish.settings),
-            settings=wish.settings,
-            tracks=(),
-        )
+        _refuse_strangers(folder, head, orders)
         return _work(folder, head, orders, run)
 
 
@@ -96,6 +117,7 @@ def remake(
     manifest lies in ``folder`` from the beginning, whole: whatever ends the work, nothing of it is lost.
     """
     old = read_manifest(source)
+    _check(old.settings)
     orders = [
         Order(track.name, old.title, track.seeds, model or track.model, track.weights_sha256, old.settings)
         for track in old.tracks
@@ -103,6 +125,7 @@ def remake(
     for name, weights in {(order.model, order.weights_sha256) for order in orders}:
         generator_of(name, weights)
     _prepare(folder)
+    _refuse_strangers(folder, old, orders)
     with _writing(folder / MANIFEST):
         write_manifest(old, folder)
     with workers(jobs, cluster) as run:
@@ -132,6 +155,13 @@ def made_with() -> str:
 # ------------------------------------------------------------------------------------------- what to make
 
 
+def _check(settings: Settings) -> None:
+    """Raise :class:`SoundError` for a rate that a format does not know."""
+    for kind in settings.formats:
+        if kind in SOUNDS:
+            check_sound(f"*.{kind}", settings.rate)
+
+
 def _groups(wish: Wish, generator: Generator, run: Workers) -> list[tuple[int, ...]]:
     """The seeds of each track."""
     each = 1
@@ -145,6 +175,11 @@ def _groups(wish: Wish, generator: Generator, run: Workers) -> list[tuple[int, .
                 f"medleys of {wish.settings.minutes:g} min take {each} pieces each: expected a multiple of "
                 f"{each} seeds; got {len(seeds)}"
             )
+    elif wish.count * each > MOST_SEEDS:
+        raise PlaylistError(
+            f"{wish.count} tracks of {each} pieces each are {wish.count * each} pieces; "
+            f"expected at most {MOST_SEEDS}: ask for fewer, or for shorter ones"
+        )
     else:
         weights = generator.card.weights_sha256
         seeds = choose(
@@ -179,10 +214,42 @@ def _prepare(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for path in folder.iterdir():
             if _LEFT_OVER.fullmatch(path.name):
-                path.unlink()
+                with contextlib.suppress(OSError):  # its own command has just done so, or it is being read
+                    if time.time() - path.stat().st_mtime > _LEFT_FOR:
+                        path.unlink()
         probe = folder / ".pianogan-bgm-probe"
         write_atomically(probe, b"")
-        probe.unlink()
+        with contextlib.suppress(PermissionError):  # as a virus scanner has it on Windows
+            probe.unlink()
+
+
+def _refuse_strangers(folder: Path, head: Manifest, orders: Sequence[Order] = ()) -> None:
+    """Raise :class:`PlaylistError` where a file would be overwritten that no playlist wrote."""
+    if _is_ours(folder / MANIFEST):
+        return
+    names = [MANIFEST, PAGE]
+    if not _holds(folder / CREDITS, credits_text(head)):
+        names += [CREDITS, *(name for order in orders for name in file_names(order))]
+    if there := [name for name in names if (folder / name).exists()]:
+        raise PlaylistError(
+            f"{folder / there[0]} exists, and no playlist was made in this folder: give another folder with "
+            "-o, or move the file away"
+        )
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode("utf-8")
+    except OSError:
+        return False
+
+
+def _is_ours(manifest: Path) -> bool:
+    try:
+        with manifest.open("rb") as file:
+            return _OURS in file.read(1 << 16)
+    except OSError:
+        return False
 
 
 def _work(
@@ -199,6 +266,8 @@ def _work(
     todo = [order for order in orders if order.name not in done]
     on_page = {order.name for order in orders[:MOST_TRACKS]}
     rolls: dict[str, str] = {}
+    with _writing(folder / CREDITS):
+        write_atomically(folder / CREDITS, credits_text(head).encode("utf-8"))
     try:
         with tqdm(total=len(orders), initial=len(done), desc="baking", unit="track", disable=None) as bar:
             for baked in run(bake, todo):
@@ -212,7 +281,7 @@ def _work(
     except BaseException as error:
         with contextlib.suppress(PlaylistError):
             saver.in_between(done)
-        outside = (KeyboardInterrupt, OSError)  # nothing is wrong with what was asked for
+        outside = (KeyboardInterrupt, OSError, BrokenExecutor)  # nothing is wrong with what was asked for
         goes_on = done or isinstance(error, outside) or isinstance(error.__cause__, outside)
         rest = "; the same command goes on from there" if goes_on and len(done) < len(orders) else ""
         tqdm.write(f"{folder}: {len(done)} of {len(orders)} tracks are whole{rest}", file=sys.stderr)
@@ -221,7 +290,6 @@ def _work(
     assert manifest is not None  # there is at least one order
     with _writing(folder):
         write_page(folder, manifest, credits_text(manifest), rolls)
-        write_atomically(folder / CREDITS, credits_text(manifest).encode("utf-8"))
     return manifest
 
 

@@ -78,8 +78,8 @@ def _read(folder: Path, track: Track) -> str:
 
 
 def pack(piece: Piece) -> str:
-    """Five bytes a note in base 64: first step (two), pitch, steps held, velocity."""
+    """Six bytes a note in base 64: first step (three), pitch, steps held, velocity."""
     packed = bytearray()
     for note in piece.notes:
-        packed += bytes([*divmod(note.start, 256), note.pitch, min(note.length, 255), note.velocity])
+        packed += note.start.to_bytes(3, "big") + bytes([note.pitch, min(note.length, 255), note.velocity])
     return base64.b64encode(packed).decode("ascii")

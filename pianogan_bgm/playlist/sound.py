@@ -10,19 +10,30 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from pianogan_bgm.bus import finish, to_format
+from pianogan_bgm.errors import SoundError
 from pianogan_bgm.instruments import Block, Instrument, Tone, load
+from pianogan_bgm.interrupts import held_back
 from pianogan_bgm.manifest import MIX, STEMS, Sound
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.playlist.loudness import loudness
 from pianogan_bgm.playlist.tags import Tags, tagged_flac, tagged_ogg, wav
-from pianogan_bgm.render import BLOCK, ShortWrite, in_room, mix_blocks, write_blocks
+from pianogan_bgm.render import (
+    BLOCK,
+    SUBTYPES,
+    WRITE_BLOCK,
+    ShortWrite,
+    check_sound,
+    in_room,
+    mix_blocks,
+    write_blocks,
+)
 from pianogan_bgm.room import Reverb, reverb
 from pianogan_bgm.tune import BASS, INNER, MELODY, Tune
 
@@ -138,23 +149,40 @@ def _levelled(whole: Block, rate: int, target: float | None) -> tuple[float, Blo
 
 
 def encode(block: Block, kind: str, rate: int, tags: Tags) -> bytes:
-    """A finished part as a tagged ``wav``, ``flac`` (both 16-bit) or ``ogg`` (Vorbis) file."""
+    """A finished part as a tagged ``wav``, ``flac`` (both 16-bit) or ``ogg`` (Vorbis) file.
+
+    Raises :class:`SoundError` where libsndfile cannot make one.
+    """
     if kind == "wav":
         return wav(to_format(block, -16, 2), rate, tags)
+    data = _encoded(block, kind, rate)
+    if kind == "flac":
+        return tagged_flac(data, tags)
+    serial = int.from_bytes(hashlib.sha256(tags.title.encode("utf-8")).digest()[:4], "little")
+    return tagged_ogg(data, tags, serial)
+
+
+def _encoded(block: Block, kind: str, rate: int) -> bytes:
+    """What libsndfile makes of ``block``; it calls back into Python, where an interrupt would get lost."""
     import soundfile
 
-    buffer = io.BytesIO()
-    subtype = "VORBIS" if kind == "ogg" else "PCM_16"
+    def parts(let_through: Callable[[], None]) -> Iterator[Block]:
+        for at in range(0, len(block), WRITE_BLOCK):
+            let_through()
+            yield block[at : at + WRITE_BLOCK]
+
+    check_sound(f"*.{kind}", rate)
+    buffer, why = io.BytesIO(), "less came out than went in"
     try:
-        with soundfile.SoundFile(buffer, "w", rate, 2, subtype=subtype, format=kind.upper()) as file:
-            frames = write_blocks(file, block)
-        buffer.seek(0)
-        whole = soundfile.info(buffer).frames == frames
-    except (soundfile.LibsndfileError, ShortWrite):
-        whole = False
-    if not whole:  # memory has no other reason: an interrupt that comes while libsndfile calls back gets lost
-        raise KeyboardInterrupt
-    if kind == "flac":
-        return tagged_flac(buffer.getvalue(), tags)
-    serial = int.from_bytes(hashlib.sha256(tags.title.encode("utf-8")).digest()[:4], "little")
-    return tagged_ogg(buffer.getvalue(), tags, serial)
+        with held_back() as let_through:
+            subtype = SUBTYPES[f".{kind}"]
+            with soundfile.SoundFile(buffer, "w", rate, 2, subtype=subtype, format=kind.upper()) as file:
+                frames = write_blocks(file, parts(let_through))
+            buffer.seek(0)
+            if soundfile.info(buffer).frames == frames:
+                return buffer.getvalue()
+    except soundfile.LibsndfileError as error:
+        why = error.error_string
+    except ShortWrite:
+        pass
+    raise SoundError(f"{len(block)} frames at {rate} Hz cannot be encoded as {kind}: {why}; out of memory?")

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pianogan_bgm.errors import SoundError
+from pianogan_bgm.render import MAX_WAV_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def wav(samples: npt.NDArray[np.int16], rate: int, tags: Tags) -> bytes:
     """
     channels = samples.shape[1]
     data = np.ascontiguousarray(samples, dtype="<i2").tobytes()
-    if len(data) > 0xFFFF0000:
+    if len(data) > MAX_WAV_BYTES:
         raise SoundError(f"a WAV file holds less than 4 GiB; got {len(data)} bytes of sound")
     chunks = [
         _chunk(b"fmt ", struct.pack("<2H2L2H", 1, channels, rate, 2 * channels * rate, 2 * channels, 16))

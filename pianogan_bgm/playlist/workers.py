@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
@@ -55,7 +56,16 @@ class _Joblib:
         parallel = Parallel(n_jobs=self._jobs, batch_size=1, return_as=order)
         interruptible = delayed(partial(_interruptible, os.getpid(), work))
         results: Iterator[_Result] = parallel(interruptible(item) for item in items)
-        return results
+        return _of_living_workers(results)
+
+
+def _of_living_workers(results: Iterator[_Result]) -> Iterator[_Result]:
+    try:
+        yield from results
+    except BrokenExecutor as error:
+        raise PlaylistError(
+            "a worker process ended before its work was done; out of memory? Fewer --jobs need less"
+        ) from error
 
 
 def _interruptible(parent: int, work: Callable[[_Item], _Result], item: _Item) -> _Result:

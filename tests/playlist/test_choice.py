@@ -99,6 +99,11 @@ def test_too_many_wishes_end_with_a_number() -> None:
         choose(2, lambda seeds: alike * len(seeds))
 
 
+def test_more_than_can_be_held_in_memory_is_refused() -> None:
+    with pytest.raises(PlaylistError, match="at most 200000 pieces can be chosen; got 200001"):
+        choose(200_001, prints)
+
+
 def test_a_bad_first_seed_is_refused() -> None:
     with pytest.raises(InvalidLatent, match="a seed must be"):
         choose(1, prints, first=-1)

@@ -322,7 +322,7 @@ def test_a_file_that_really_does_not_fit_leaves_nothing_half_written(model: Path
     assert done.returncode == 1
     assert "tiny-1.wav cannot be written: File too large" in done.stderr
     assert "Traceback" not in done.stderr
-    assert set(contents(tmp_path)) <= {"tiny-1.mid"}
+    assert set(contents(tmp_path)) <= {"tiny-1.mid", "CREDITS.txt"}
 
 
 def test_a_folder_that_cannot_be_written_is_one_line_before_any_work(
@@ -369,12 +369,60 @@ def test_ctrl_c_leaves_whole_tracks_and_the_next_run_goes_on(model: Path, tmp_pa
     assert len(read_manifest(tmp_path).tracks) == 10
 
 
-def test_what_a_killed_run_left_is_cleared_away(model: Path, tmp_path: Path) -> None:
-    (tmp_path / f".{'a' * 32}.tmp").write_text("half")
-    (tmp_path / "mine.tmp").write_text("a file of the user")
-    (tmp_path / MANIFEST).write_text("{ cut")
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
+def test_a_killed_process_of_several_is_one_line_and_the_next_run_goes_on(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--seeds", "1-3", "--formats", "mid", "--jobs", "2")
+    with monkeypatch.context() as patch:
+        patch.setattr(folder_module, "bake", killed)
+        assert run(model, tmp_path, *options) == 1
+    first, second = capsys.readouterr().err.splitlines()[-2:]
+    assert first == f"{tmp_path}: 0 of 3 tracks are whole; the same command goes on from there"
+    assert second.startswith("pianogan-bgm: a worker process ended before its work was done")
+    assert run(model, tmp_path, *options) == 0
+
+
+def killed(order: folder_module.Order) -> folder_module.Baked:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def test_what_a_killed_run_left_is_cleared_away_and_what_another_command_writes_is_not(
+    model: Path, tmp_path: Path
+) -> None:
+    left, new = f".{'a' * 32}.tmp", f".{'b' * 32}.tmp"
+    for name in (left, new, "mine.tmp"):
+        (tmp_path / name).write_text("half, or a file of the user")
+    os.utime(tmp_path / left, (time.time() - 7200,) * 2)
+    (tmp_path / MANIFEST).write_text('{\n "format": "pianogan-bgm playlist", cut')
     assert run(model, tmp_path, "--seeds", "1", "--formats", "mid") == 0
-    assert set(contents(tmp_path)) == {"mine.tmp", MANIFEST, "tiny-1.mid", "index.html", "CREDITS.txt"}
+    assert set(contents(tmp_path)) == {
+        *("mine.tmp", new),
+        *(MANIFEST, "tiny-1.mid", "index.html", "CREDITS.txt"),
+    }
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "index.html", "CREDITS.txt", "tiny-1.mid", "tiny-1.bass.mid"])
+def test_a_file_that_no_playlist_wrote_is_not_overwritten(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / name).write_text('{"my": "own"}')
+    (tmp_path / "tiny-2.mid").write_text("of a name that is not needed")
+    before = contents(tmp_path)
+    assert run(model, tmp_path, "--seeds", "1", "--formats", "mid", "--stems") == 1
+    said = capsys.readouterr().err
+    assert f"{tmp_path / name} exists, and no playlist was made in this folder" in said
+    assert contents(tmp_path) == before
+
+
+def test_making_a_playlist_again_overwrites_no_strangers_file_either(
+    full: Path, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "tiny-5.flac").write_bytes(b"mine")
+    again = ["playlist", "--from", str(full), "--model", str(model), "-o", str(tmp_path)]
+    assert cli.main(again) == 1
+    assert contents(tmp_path) == {"tiny-5.flac": b"mine"}
 
 
 # ------------------------------------------------------------------------------------------- choice, medley
@@ -488,6 +536,8 @@ def test_a_key_may_begin_with_a_small_letter(text: str, key: str) -> None:
         (("--seeds", "1", "--distance", "0.5"), "--seeds takes just those: leave out --distance"),
         (("--mood", "calm", "--first", "0"), "--mood chooses from the atlas: leave out --first"),
         (("--mood", "calm"), "needs the model's atlas"),
+        (("--seeds", "1", "--formats", "flac", "--rate", "88211"), "a FLAC file knows 88210 Hz and 88220 Hz"),
+        (("--count", "200000", "--length", "30"), "expected at most 200000: ask for fewer"),
         (("--model", "jazz"), "no model named 'jazz' is installed"),
     ],
 )

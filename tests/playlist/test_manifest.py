@@ -89,6 +89,7 @@ CHANGES: dict[str, tuple[list[Any], Any, str]] = {
     "hash": (["tracks", 0, "weights_sha256"], "A" * 64, "weights_sha256 must be 64 hexadecimal digits"),
     "loop": (["tracks", 0, "loop", "end_beat"], 76, "loop must lie within 75.0 beats"),
     "loop backwards": (["tracks", 0, "loop", "start_beat"], 72, "loop must lie within"),
+    "empty sound": (["tracks", 0, "sound"], {}, "sound: the key 'rate' is missing"),
     "frames": (["tracks", 0, "sound", "loop_start"], 1, "the loop must lie within 1764000 frames"),
     "ending": (["tracks", 0, "files", 0, "name"], "a.exe", r"name must end in \.mid; got 'a.exe'"),
     "file twice": (["tracks", 0, "files", 2, "name"], "TINY-7.ogg", "the file 'TINY-7.ogg' stands twice"),

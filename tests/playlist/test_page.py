@@ -19,8 +19,10 @@ from tiny_model import write_tiny
 
 from pianogan_bgm import cli
 from pianogan_bgm.manifest import Manifest, read_manifest, write_manifest
+from pianogan_bgm.notes import MAX_STEPS, Note
+from pianogan_bgm.piece import Piece
 from pianogan_bgm.playlist import page as page_module
-from pianogan_bgm.playlist.page import page, write_page
+from pianogan_bgm.playlist.page import pack, page, write_page
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +197,17 @@ assert.deepEqual([placed, frames.size], [0, 0]);
 console.log("done");
 """
     node(STAND_INS + script + page_of + asserts, tmp_path)
+
+
+def test_notes_late_in_a_long_medley_are_found_where_they_were(tmp_path: Path) -> None:
+    packed = pack(Piece((Note(3, 60, 2), Note(MAX_STEPS - 1, 61, 1, 90)), steps=MAX_STEPS))
+    expected = [
+        {"step": 3, "pitch": 60, "held": 2, "velocity": 81},
+        {"step": MAX_STEPS - 1, "pitch": 61, "held": 1, "velocity": 90},
+    ]
+    unpack = part("function unpack", "// -----")
+    said = f"assert.deepEqual(unpack({json.dumps(packed)}), {json.dumps(expected)}); console.log('done');"
+    node(f"{STAND_INS}{unpack}{said}", tmp_path)
 
 
 def test_the_page_counts_one_track_as_one(tmp_path: Path) -> None:

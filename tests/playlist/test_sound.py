@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import signal
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ import soundfile
 from music_fakes import make_piece
 
 from pianogan_bgm import Piece, Stream
+from pianogan_bgm.errors import SoundError
 from pianogan_bgm.notes import Note
+from pianogan_bgm.playlist import sound as sound_module
 from pianogan_bgm.playlist.loudness import loudness
 from pianogan_bgm.playlist.sound import encode, lap_frames, record
 from pianogan_bgm.playlist.tags import Tags
@@ -91,3 +95,31 @@ def test_a_vorbis_loop_joins_as_smoothly_as_it_goes_on(tune: Tune) -> None:
     error = np.abs(read - block)
     edges = max(error[:64].max(), error[-64:].max())
     assert edges < error.max() * 1.5
+
+
+@pytest.mark.parametrize("kind", ["ogg", "flac"])
+def test_an_encoding_that_fails_is_an_error_and_an_interrupt_is_an_interrupt(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    block = np.zeros((100_000, 2), np.float32)
+    with pytest.raises(SoundError, match="a FLAC file knows"):
+        encode(block, "flac", 88211, TAGS)
+
+    def broken(file: soundfile.SoundFile, parts: Iterator[np.ndarray]) -> int:
+        raise soundfile.LibsndfileError(4)
+
+    def interrupted(file: soundfile.SoundFile, parts: Iterator[np.ndarray]) -> int:
+        signal.raise_signal(signal.SIGINT)  # as if within a call that would lose it
+        return real(file, parts)
+
+    real = sound_module.write_blocks
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        monkeypatch.setattr(sound_module, "write_blocks", broken)
+        with pytest.raises(SoundError, match=f"100000 frames at 22050 Hz cannot be encoded as {kind}"):
+            encode(block, kind, RATE, TAGS)
+        monkeypatch.setattr(sound_module, "write_blocks", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            encode(block, kind, RATE, TAGS)
+    finally:
+        signal.signal(signal.SIGINT, before)
