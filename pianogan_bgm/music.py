@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -167,7 +168,7 @@ class Music(ABC):
             self._composer = model if isinstance(model, Composer) else Composer(model, seed)
         self._composer.check(source)
         feel = MOODS[mood] if mood else Mood()
-        self._asked = Asked(
+        self._latest = Asked(
             scene=mood,
             mood=mood,
             piece=source,
@@ -178,6 +179,8 @@ class Music(ABC):
         )
         self._coming: _Coming | None = None
         """What was asked for last; see :meth:`_on_its_way`."""
+        self._failed: deque[_Beginning] = deque()
+        """What could not be made, as the music's thread found; undone on the game's, which all of this is."""
         self._volume = within("volume", volume, 0.0, 1.0)
         self._ducked = 1.0
         self._refused: str | None = None
@@ -264,32 +267,13 @@ class Music(ABC):
             asked.scene, asked.loaded = None, False
         piece, mood, scene = asked.piece, asked.mood, asked.scene
         saved, self._saved = self._saved, None
-        turn, myself = self._next_turn(), self._myself
+        turn = self._next_turn()
         self._coming = _Coming(turn, saved=saved)
-
-        def begin(desk: Desk) -> list[c.Command]:
-            try:
-                if saved is not None:
-                    return load_place(saved, desk.composer, fade, turn)
-                tune = desk.composer.following(mood) if piece is None else desk.composer.tune(piece)
-            except Exception:
-                if (there := myself()) is not None:
-                    there._not_played(turn)
-                raise
-            step = min(start * tune.piece.tempo / 60.0 * STEPS_PER_BEAT, float(tune.steps))
-            endless = piece is None
-            laps = 0 if endless else loops
-            return [c.Play(tune, laps, step, fade, scene, endless=endless, mood=mood, turn=turn)]
-
+        begin = _Begin(self._myself, turn, piece, mood, scene, loops, start, fade, saved)
         if self._state() is None:
             self._send(*self._settings(), begin)
         else:
             self._send(*self._feel(LEAST_MS / 1000.0, 0.0), begin)
-
-    def _not_played(self, turn: int) -> None:
-        """Play ``turn`` could not be begun; the place that was to go on is kept."""
-        if self._coming is not None and self._coming.turn == turn:
-            self._saved, self._coming = self._coming.saved, None
 
     def _next_turn(self) -> int:
         self._turn += 1
@@ -438,7 +422,7 @@ class Music(ABC):
         self._saved = None
         self._coming = _Coming(turn, asked, when != "now")  # it replaces one that waits
         tempo, intensity, transpose, instruments = scene.feel
-        self._asked = Asked(
+        self._latest = Asked(
             name,
             scene.mood,
             scene.piece,
@@ -447,7 +431,7 @@ class Music(ABC):
             asked.transpose if transpose is None else transpose,
             asked.instruments if instruments is None else instruments,
         )
-        self._send(_GoOver(self._myself, scene, name, when, beats, lead, hold, turn, asked, earlier))
+        self._send(_GoOver(self._myself, turn, scene, name, when, beats, lead, hold, asked, earlier))
 
     def _is_there(self, scene: str, coming: _Coming | None) -> bool:
         """Whether ``scene`` plays already, or is about to, so that to say its name changes nothing.
@@ -465,16 +449,6 @@ class Music(ABC):
         if back:
             self.cancel_transition()
         return back
-
-    def _stay(self, whole: _GoOver) -> None:
-        """A transition could not be made: what was asked for before, and what was set since, holds."""
-        if self._coming is None or self._coming.turn != whole.turn:
-            return
-        for entry, value in whole.scene.feel._asdict().items():
-            now = getattr(self._asked, entry)
-            if value is None or now != value:
-                setattr(whole.asked, entry, now)
-        self._asked, self._coming, self._refused = whole.asked, whole.earlier, whole.name
 
     def _scene_of(self, to: str | Scene | Source, loops: int) -> tuple[str | None, Scene]:
         if isinstance(to, Scene):
@@ -497,11 +471,12 @@ class Music(ABC):
         """A transition that still waits comes no more: what was asked before it holds."""
         coming = self._on_its_way()
         if coming is not None and coming.waits and coming.before is not None:
-            self._asked, self._coming = coming.before, None
+            self._latest, self._coming = coming.before, None
             self._send(*self._feel())  # should it come before it is cancelled, those are what was said here
 
     def _on_its_way(self) -> _Coming | None:
         """The play or transition asked for last as long as it has not come, as far as can be heard."""
+        self._put_right()
         coming = self._coming
         return coming if coming is not None and self._went() < coming.turn else None
 
@@ -527,8 +502,21 @@ class Music(ABC):
 
     def _standing(self) -> tuple[Asked, ...]:
         """What is asked for, and what would be if the transition that waits were taken back."""
+        self._put_right()
         before = None if self._coming is None else self._coming.before
-        return (self._asked,) if before is None else (self._asked, before)
+        return (self._latest,) if before is None else (self._latest, before)
+
+    @property
+    def _asked(self) -> Asked:
+        """What was asked for last, as far as it could be made."""
+        self._put_right()
+        return self._latest
+
+    def _put_right(self) -> None:
+        while self._failed:
+            failed = self._failed.popleft()
+            if self._coming is not None and self._coming.turn == failed.turn:
+                failed.undo(self)
 
     def _set(self, entry: str, value: Any) -> bool:
         """Set what a scene may set, too, so that no transition taken back undoes it; whether it is news."""
@@ -545,7 +533,7 @@ class Music(ABC):
     @intensity.setter
     def intensity(self, value: float) -> None:
         # as _set does it, written out: this is what a game sets every frame, and each call is dear there
-        intensity, asked, coming = within("intensity", value, 0.0, 1.0), self._asked, self._coming
+        intensity, asked, coming = within("intensity", value, 0.0, 1.0), self._latest, self._coming
         before = None if coming is None else coming.before
         if intensity != asked.intensity or (before is not None and intensity != before.intensity):
             asked.intensity = intensity
@@ -675,36 +663,90 @@ def _of_mood(mood: str) -> Scene:
     return Scene(mood=mood)
 
 
-@dataclass(slots=True, eq=False)
-class _GoOver:
-    """Makes the transition to ``scene``, its piece composed or read where it was not left to come back to.
+class _Beginning:
+    """A request by which something begins: its piece is composed or read on the music's thread."""
 
-    Where that fails, what was ``asked`` stays, and what was on its way ``earlier``.
+    __slots__ = ()
+    music: ref[Music]
+    turn: int
+
+    def __call__(self, desk: Desk) -> list[c.Command]:
+        try:
+            return [*self.commands(desk)]
+        except Exception:
+            if (there := self.music()) is not None:
+                there._failed.append(self)
+            raise
+
+    def commands(self, desk: Desk) -> Iterable[c.Command]:
+        """What it comes to; raises where nothing can be composed or read."""
+        raise NotImplementedError
+
+    def undo(self, music: Music) -> None:
+        """Have ``music`` be as it was, for this could not be made and nothing was asked for since."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True, eq=False)
+class _Begin(_Beginning):
+    """Makes a play. Where that fails, the place that was ``saved`` is kept for another one."""
+
+    music: ref[Music]
+    turn: int
+    piece: Source | None
+    mood: str | None
+    scene: str | None
+    loops: int
+    start: float
+    fade: float
+    saved: dict[str, Any] | None
+
+    def commands(self, desk: Desk) -> Iterable[c.Command]:
+        if self.saved is not None:
+            return load_place(self.saved, desk.composer, self.fade, self.turn)
+        endless = self.piece is None
+        tune = desk.composer.following(self.mood) if self.piece is None else desk.composer.tune(self.piece)
+        return [
+            c.Play(
+                tune,
+                0 if endless else self.loops,
+                min(self.start * tune.piece.tempo / 60.0 * STEPS_PER_BEAT, float(tune.steps)),
+                self.fade,
+                self.scene,
+                endless=endless,
+                mood=self.mood,
+                turn=self.turn,
+            )
+        ]
+
+    def undo(self, music: Music) -> None:
+        music._saved, music._coming = self.saved, None
+
+
+@dataclass(slots=True, eq=False)
+class _GoOver(_Beginning):
+    """Makes the transition to ``scene``, whose piece may be one that was left to come back to.
+
+    Where that fails, what was ``asked``, and what was set since, holds, and what was on its way ``earlier``.
     """
 
     music: ref[Music]
+    turn: int
     scene: Scene
     name: str | None
     at: c.When
     beats: float
     lead: Figure | None
     hold: bool
-    turn: int
     asked: Asked
     earlier: _Coming | None
 
-    def __call__(self, desk: Desk) -> list[c.Command]:
+    def commands(self, desk: Desk) -> Iterable[c.Command]:
         scene = self.scene
         endless = scene.piece is None
-        try:
-            tune = self._tune(desk)
-        except Exception:
-            if (there := self.music()) is not None:
-                there._stay(self)
-            raise
         return [
             c.Transition(
-                tune,
+                self._tune(desk),
                 self.at,
                 self.beats,
                 0 if endless else scene.loops,
@@ -729,3 +771,10 @@ class _GoOver:
         if deck is not None and tune is deck.tune:
             tune = desk.composer.following(scene.mood)  # a playlist of few tracks came round to what plays
         return tune
+
+    def undo(self, music: Music) -> None:
+        for entry, value in self.scene.feel._asdict().items():
+            now = getattr(music._latest, entry)
+            if value is None or now != value:
+                setattr(self.asked, entry, now)
+        music._latest, music._coming, music._refused = self.asked, self.earlier, self.name
