@@ -98,7 +98,7 @@ class Asked:
         return dict(zip(LAYERS, self.instruments, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Coming:
     """A play or transition that was asked for: its number, and what was asked before.
 
@@ -407,7 +407,7 @@ class Music(ABC):
         earlier = self._on_its_way()
         if plain and isinstance(to, str) and self._is_there(to, earlier):
             return
-        asked = (earlier.before if earlier is not None and earlier.waits else None) or self._asked
+        asked = (earlier.before if earlier is not None and earlier.waits else None) or self._latest
         name, scene = self._scene_of(to, loops)
         rule = rule_for(self.rules, asked.scene, name or "") if self.rules else PLAIN
         when = rule.at if at is None else one_of("at", at, MOMENTS)
@@ -438,7 +438,7 @@ class Music(ABC):
 
         One that plays while another waits is gone back to: the other comes no more.
         """
-        if coming is not None and scene == self._asked.scene:
+        if coming is not None and scene == self._latest.scene:
             return True
         state = self._state()
         if state is None or state.deck is None or self._stopped:
@@ -476,7 +476,8 @@ class Music(ABC):
 
     def _on_its_way(self) -> _Coming | None:
         """The play or transition asked for last as long as it has not come, as far as can be heard."""
-        self._put_right()
+        if self._failed:
+            self._put_right()
         coming = self._coming
         return coming if coming is not None and self._went() < coming.turn else None
 
