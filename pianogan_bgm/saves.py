@@ -99,12 +99,11 @@ def _check(where: str, table: Any, rules: Mapping[str, Rule]) -> None:
     """Raise :class:`InvalidSetting` unless ``table`` has just the keys of ``rules``, with such values."""
     if not isinstance(table, dict):
         raise InvalidSetting(f"{where} must be an object; got {short(table, _ECHO)}")
-    if wrong := (set(table) ^ set(rules)) - (_LATER & set(rules)):
+    if wrong := set(table) ^ set(rules):
         name = min(wrong, key=str)
         problem = "is missing" if name in rules else "is unknown"
         raise InvalidSetting(f"{where}: {short(name, _ECHO)} {problem}")
-    known = {name: rule for name, rule in rules.items() if name in table}
-    if wrong_one := wrong_value(table, known, _ECHO):
+    if wrong_one := wrong_value(table, rules, _ECHO):
         raise InvalidSetting(f"{where}: {wrong_one}")
 
 
@@ -112,8 +111,6 @@ def _of(kind: type, expected: str) -> Rule:
     return expected, lambda value: isinstance(value, kind)
 
 
-_LATER: Final = {"lap"}
-"""What earlier saves have not: nothing went by that they could tell."""
 _LOOPS: Final = whole(-1, LARGEST)
 _LAP: Final = whole(0, LARGEST)
 _SHIFT: Final = whole(-48, 48)
@@ -208,7 +205,7 @@ def load_place(table: dict[str, Any], composer: Composer, fade: float, turn: int
         table["shift"],
         table["endless"],
         table["mood"],
-        table.get("lap", 0),
+        table["lap"],
         turn,
     )
     queue = [
@@ -222,7 +219,7 @@ def load_place(table: dict[str, Any], composer: Composer, fade: float, turn: int
             one["step"],
             one["loops"],
             one["shift"],
-            one.get("lap", 0),
+            one["lap"],
         )
         for one in table["held"]
     ]

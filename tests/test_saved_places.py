@@ -1,4 +1,4 @@
-"""Saved states in the corners: right after a call, chosen otherwise since, made by earlier versions."""
+"""Saved states in the corners: right after a call, chosen otherwise since."""
 
 from dataclasses import replace
 
@@ -118,15 +118,6 @@ def test_a_save_knows_how_often_a_loop_came_round_for_its_laps_are_on_the_beat()
     again.fill(10)
     deck = again._here().state.deck
     assert (deck.loops, deck.lap) == (0, 1)
-
-
-def test_a_save_made_before_laps_were_counted_can_still_be_restored():
-    saved = saved_of(looping())
-    del saved["lap"]
-    again = restored(saved)
-    again.play()
-    again.fill(10)
-    assert again.now_playing.name == "p1"
 
 
 def test_a_place_that_could_not_be_composed_is_kept_for_another_try():
