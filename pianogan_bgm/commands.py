@@ -21,7 +21,7 @@ class Play:
 
     ``fade``: seconds to fade in. ``scene``: what the game calls this state of its music. ``shift``: semitones
     of transposition. ``endless``: other pieces will be queued; repeat if they come late. ``lap``: how often
-    the piece was repeated before. ``turn``: its number, by which the state says that it has come.
+    the piece was repeated before. ``serial``: its number, by which the state says that it has come.
     """
 
     tune: Tune
@@ -33,7 +33,7 @@ class Play:
     endless: bool = False
     mood: str | None = None
     lap: int = 0
-    turn: int = 0
+    serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ class Transition:
     """Go over to ``tune`` at the next ``at``, crossfading for ``fade_beats``; replaces a pending one.
 
     ``filler``: a figure that leads into the first beat of the new piece. ``hold``: come back later to where
-    this piece was left. The settings that are not None take effect with the switch. ``turn``: its number, by
-    which the state says that it has come.
+    this piece was left. The settings that are not None take effect with the switch. ``serial``: its number,
+    by which the state says that it has come.
     """
 
     tune: Tune
@@ -83,7 +83,7 @@ class Transition:
     related: bool = False
     endless: bool = False
     mood: str | None = None
-    turn: int = 0
+    serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def switch(state: State, to: c.Transition, frame: int) -> Out:
     """Go over to the piece of a transition, at a step's first frame."""
     old, before = state.deck, state
     state = waiting(settle(state, frame), None)
-    state = replace(state, endless=to.endless, mood=to.mood, went=to.turn)
+    state = replace(state, endless=to.endless, mood=to.mood, came=to.serial)
     state = _settings(state, to, frame)
     fade = round(to.fade_beats * STEPS_PER_BEAT * state.step_frames(to.tune)) if old else 0
     if old is not None:

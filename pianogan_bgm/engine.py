@@ -191,7 +191,7 @@ class Engine:
         self.requests: deque[Request | Control] = deque()
         self.stats = Stats()
         self.pulse: Pulse | None = None
-        self.went = 0
+        self.came = 0
         """Number of the play or transition heard last."""
         self.paused = False
         self.serving = False
@@ -529,7 +529,7 @@ class Engine:
         now = self._clock()
         cursor = self.sink.heard(now)
         place = self.conductor.place(cursor)
-        self.pulse, self.went = Pulse(now, cursor, place, self.sink.rate, self.paused), place.state.went
+        self.pulse, self.came = Pulse(now, cursor, place, self.sink.rate, self.paused), place.state.came
         self._tell_until(cursor + 1)
         silent = self.conductor.silent_from()
         # the device may be a little behind the estimate: let it read the end too
@@ -540,7 +540,7 @@ class Engine:
 
     def _fall_silent(self) -> None:
         self.sink.stop()
-        self.pulse, self.went = None, self.conductor.latest.went
+        self.pulse, self.came = None, self.conductor.latest.came
 
     def _tell_until(self, frame: int, kinds: Collection[str] = EVENT_KINDS) -> None:
         """Tell what is heard before ``frame`` and was not told yet."""

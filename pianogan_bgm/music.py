@@ -12,12 +12,12 @@ import os
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final, NamedTuple, Self, TypeAlias
-from weakref import ref
 
 from pianogan_bgm import commands as c
+from pianogan_bgm.asked import Agenda, Asked, Coming
 from pianogan_bgm.checks import (
     MOMENTS,
     TEMPO_FACTORS,
@@ -38,7 +38,7 @@ from pianogan_bgm.saves import SAVE_VERSION, check_named, check_save, load_place
 from pianogan_bgm.scenes import MOODS, PLAIN, Mood, Rule, Scene, rule_for
 from pianogan_bgm.state import State, left_with
 from pianogan_bgm.stingers import STINGERS, Figure, figure
-from pianogan_bgm.tune import LAYERS, Tune
+from pianogan_bgm.tune import Tune
 
 LEAST_MS: Final = 10.0
 """Of a change of loudness: quicker ones click."""
@@ -76,39 +76,6 @@ class NowPlaying:
     licence: str | None
     scene: str | None
     piece: Piece = field(repr=False)
-
-
-@dataclass(slots=True)
-class Asked:
-    """What was asked for: all that a scene may set."""
-
-    scene: str | None
-    mood: str | None
-    piece: Source | None
-    tempo: float
-    intensity: float
-    transpose: int
-    instruments: tuple[str, ...]
-    loaded: bool = False
-    """Whether the piece is another than the scene's, so that what is played next belongs to no scene."""
-
-    @property
-    def by_layer(self) -> dict[str, str]:
-        """The instruments by the names of their layers."""
-        return dict(zip(LAYERS, self.instruments, strict=True))
-
-
-@dataclass(slots=True, eq=False)
-class _Coming:
-    """A play or transition that was asked for: its number, and what was asked before.
-
-    ``waits``: whether it can still be taken back. ``saved``: the place it goes on at.
-    """
-
-    turn: int
-    before: Asked | None = None
-    waits: bool = False
-    saved: dict[str, Any] | None = None
 
 
 class Music(ABC):
@@ -168,7 +135,7 @@ class Music(ABC):
             self._composer = model if isinstance(model, Composer) else Composer(model, seed)
         self._composer.check(source)
         feel = MOODS[mood] if mood else Mood()
-        self._latest = Asked(
+        asked = Asked(
             scene=mood,
             mood=mood,
             piece=source,
@@ -177,21 +144,11 @@ class Music(ABC):
             transpose=semitones(feel.transpose if transpose is None else transpose),
             instruments=instrument_names(instrument),
         )
-        self._coming: _Coming | None = None
-        """What was asked for last; see :meth:`_on_its_way`."""
-        self._failed: deque[_Beginning] = deque()
-        """What could not be made, as the music's thread found; undone on the game's, which all of this is."""
+        self._agenda = Agenda(asked)
         self._volume = within("volume", volume, 0.0, 1.0)
         self._ducked = 1.0
-        self._refused: str | None = None
-        """The scene that could not be gone over to: it is not tried again as long as nothing else is said."""
         self._stopped = False
         """Whether the music was told to stop, and nothing since."""
-        self._turn = 0
-        """Number of the play or transition asked for last."""
-        self._saved: dict[str, Any] | None = None
-        self._myself = ref(self)
-        """What a request knows this by, which must not keep it alive."""
 
     @abstractmethod
     def _send(self, *requests: Request) -> None:
@@ -202,11 +159,11 @@ class Music(ABC):
         """What is heard now; None while nothing plays."""
 
     @abstractmethod
-    def _went(self) -> int:
+    def _came(self) -> int:
         """Number of the play or transition that came last, as far as can be heard."""
 
     def _to_save(self) -> Place | None:
-        """The place that goes with what has come so far (:meth:`_went`)."""
+        """The place that goes with what has come so far (:meth:`_came`)."""
         return self._here()
 
     def _state(self) -> State | None:
@@ -228,11 +185,12 @@ class Music(ABC):
 
     def _feel(self, seconds: float = c.INTENSITY_SECONDS, beats: float = 1.0) -> list[c.Command]:
         """Commands for what a scene may set, in so many seconds and beats."""
+        asked = self._agenda.latest
         return [
-            c.SetIntensity(self._asked.intensity, seconds),
-            c.SetTempo(self._asked.tempo, beats),
-            c.SetTranspose(self._asked.transpose),
-            c.SetInstruments(self._asked.instruments),
+            c.SetIntensity(asked.intensity, seconds),
+            c.SetTempo(asked.tempo, beats),
+            c.SetTranspose(asked.transpose),
+            c.SetInstruments(asked.instruments),
         ]
 
     # --- playing ------------------------------------------------------------------------------------
@@ -247,8 +205,8 @@ class Music(ABC):
         self._choose(None)
 
     def _choose(self, piece: Source | None) -> None:
-        self._saved = None
-        for asked in self._standing():
+        self._agenda.saved = None
+        for asked in self._agenda.standing():
             if piece != asked.piece:
                 asked.piece, asked.loaded = piece, True
 
@@ -262,23 +220,17 @@ class Music(ABC):
         whole("loops", loops, -1)
         start = within("start", start, 0.0, 86400.0)
         fade = within("fade_ms", fade_ms, 0.0, 600000.0) / 1000.0
-        asked = self._asked
-        if asked.loaded:
-            asked.scene, asked.loaded = None, False
-        piece, mood, scene = asked.piece, asked.mood, asked.scene
-        saved, self._saved = self._saved, None
-        turn = self._next_turn()
-        self._coming = _Coming(turn, saved=saved)
-        begin = _Begin(self._myself, turn, piece, mood, scene, loops, start, fade, saved)
+        before, saved = self._asked, self._agenda.saved
+        asked = replace(before, scene=None if before.loaded else before.scene, loaded=False)
+        serial = self._agenda.ask(asked, before, saved=saved)
+        self._stopped = False
+        begin = _Begin(
+            self._agenda.failed, serial, asked.piece, asked.mood, asked.scene, loops, start, fade, saved
+        )
         if self._state() is None:
             self._send(*self._settings(), begin)
         else:
             self._send(*self._feel(LEAST_MS / 1000.0, 0.0), begin)
-
-    def _next_turn(self) -> int:
-        self._turn += 1
-        self._refused, self._stopped = None, False
-        return self._turn
 
     def queue(self, piece: Source, loops: int = 0) -> None:
         """Play ``piece`` after what plays now and what is queued already, joined on a bar line."""
@@ -308,7 +260,7 @@ class Music(ABC):
     def _stop(self, how: c.Stop) -> None:
         self._send(how)
         self._take_back()
-        self._stopped = True
+        self._stopped, self._agenda.refused = True, None
 
     def seek(
         self, seconds: float | None = None, *, beats: float | None = None, bars: float | None = None
@@ -338,13 +290,14 @@ class Music(ABC):
 
         A transition that waits is not in it: ask for it again.
         """
-        here, coming = self._to_save(), self._on_its_way()
-        saved = self._saved if coming is None else coming.saved
+        here = self._to_save()
+        coming = self._on_its_way() if here is None else self._agenda.on_its_way(here.state.came)
+        saved = self._agenda.saved if coming is None else coming.saved
         table: dict[str, Any] = dict(saved or {"version": SAVE_VERSION})
         if saved is None and here is not None and here.state.deck is not None:
             table = save_place(here, self._composer)
         # a transition that has not come is not saved
-        asked = self._asked if coming is None or coming.before is None else coming.before
+        asked = self._agenda.latest if coming is None else coming.before
         table["settings"] = {
             "mood": asked.mood,
             "instrument": asked.by_layer,
@@ -377,7 +330,7 @@ class Music(ABC):
         if table["ducked"] != 1.0:
             music._ducked = table["ducked"]
             music._send(c.SetLevel("duck", table["ducked"], 0.0))
-        music._saved = table if "piece" in table else None
+        music._agenda.saved = table if "piece" in table else None
         return music
 
     # --- changing -----------------------------------------------------------------------------------
@@ -407,7 +360,8 @@ class Music(ABC):
         earlier = self._on_its_way()
         if plain and isinstance(to, str) and self._is_there(to, earlier):
             return
-        asked = (earlier.before if earlier is not None and earlier.waits else None) or self._latest
+        # it replaces one that waits
+        asked = self._agenda.latest if earlier is None or not earlier.waits else earlier.before
         name, scene = self._scene_of(to, loops)
         rule = rule_for(self.rules, asked.scene, name or "") if self.rules else PLAIN
         when = rule.at if at is None else one_of("at", at, MOMENTS)
@@ -418,11 +372,8 @@ class Music(ABC):
         if hold is None:
             leaving = self.scenes.get(asked.scene or "")
             hold = leaving is not None and leaving.hold
-        turn = self._next_turn()
-        self._saved = None
-        self._coming = _Coming(turn, asked, when != "now")  # it replaces one that waits
         tempo, intensity, transpose, instruments = scene.feel
-        self._latest = Asked(
+        coming = Asked(
             name,
             scene.mood,
             scene.piece,
@@ -431,21 +382,23 @@ class Music(ABC):
             asked.transpose if transpose is None else transpose,
             asked.instruments if instruments is None else instruments,
         )
-        self._send(_GoOver(self._myself, turn, scene, name, when, beats, lead, hold, asked, earlier))
+        serial = self._agenda.ask(coming, asked, scene.feel, when != "now")
+        self._stopped = False
+        self._send(_GoOver(self._agenda.failed, serial, scene, name, when, beats, lead, hold))
 
-    def _is_there(self, scene: str, coming: _Coming | None) -> bool:
+    def _is_there(self, scene: str, coming: Coming | None) -> bool:
         """Whether ``scene`` plays already, or is about to, so that to say its name changes nothing.
 
         One that plays while another waits is gone back to: the other comes no more.
         """
-        if coming is not None and scene == self._latest.scene:
-            return True
+        if scene == (self._agenda.refused if coming is None else coming.asked.scene):
+            return True  # the one that could not be gone over to is not tried again every frame
         state = self._state()
         if state is None or state.deck is None or self._stopped:
             return False
         if coming is None:
-            return scene in (state.scene, self._refused)
-        back = coming.waits and coming.before is not None and scene == coming.before.scene
+            return scene == state.scene
+        back = coming.waits and scene == coming.before.scene
         if back:
             self.cancel_transition()
         return back
@@ -470,16 +423,13 @@ class Music(ABC):
     def _take_back(self) -> None:
         """A transition that still waits comes no more: what was asked before it holds."""
         coming = self._on_its_way()
-        if coming is not None and coming.waits and coming.before is not None:
-            self._latest, self._coming = coming.before, None
+        if coming is not None and coming.waits:
+            self._agenda.take_back(coming)
             self._send(*self._feel())  # should it come before it is cancelled, those are what was said here
 
-    def _on_its_way(self) -> _Coming | None:
+    def _on_its_way(self) -> Coming | None:
         """The play or transition asked for last as long as it has not come, as far as can be heard."""
-        if self._failed:
-            self._put_right()
-        coming = self._coming
-        return coming if coming is not None and self._went() < coming.turn else None
+        return self._agenda.on_its_way(self._came())
 
     def stinger(self, stinger: str | Figure | Iterable[int], at: c.When = "now") -> None:
         """Play a figure in the music's key, on its grid: from the next sixteenth, beat or bar.
@@ -501,27 +451,15 @@ class Music(ABC):
         """Bring the music back."""
         self.duck(1.0, ms)
 
-    def _standing(self) -> tuple[Asked, ...]:
-        """What is asked for, and what would be if the transition that waits were taken back."""
-        self._put_right()
-        before = None if self._coming is None else self._coming.before
-        return (self._latest,) if before is None else (self._latest, before)
-
     @property
     def _asked(self) -> Asked:
         """What was asked for last, as far as it could be made."""
-        self._put_right()
-        return self._latest
-
-    def _put_right(self) -> None:
-        while self._failed:
-            failed = self._failed.popleft()
-            if self._coming is not None and self._coming.turn == failed.turn:
-                failed.undo(self)
+        self._on_its_way()
+        return self._agenda.latest
 
     def _set(self, entry: str, value: Any) -> bool:
         """Set what a scene may set, too, so that no transition taken back undoes it; whether it is news."""
-        different = [asked for asked in self._standing() if getattr(asked, entry) != value]
+        different = [asked for asked in self._agenda.standing() if getattr(asked, entry) != value]
         for asked in different:
             setattr(asked, entry, value)
         return bool(different)
@@ -533,13 +471,8 @@ class Music(ABC):
 
     @intensity.setter
     def intensity(self, value: float) -> None:
-        # as _set does it, written out: this is what a game sets every frame, and each call is dear there
-        intensity, asked, coming = within("intensity", value, 0.0, 1.0), self._latest, self._coming
-        before = None if coming is None else coming.before
-        if intensity != asked.intensity or (before is not None and intensity != before.intensity):
-            asked.intensity = intensity
-            if before is not None:
-                before.intensity = intensity
+        intensity = within("intensity", value, 0.0, 1.0)
+        if self._set("intensity", intensity):
             self._send((c.SetIntensity, intensity))
 
     @property
@@ -572,7 +505,7 @@ class Music(ABC):
     @instrument.setter
     def instrument(self, names: str | Mapping[str, str]) -> None:
         change, news = c.SetInstruments(instrument_changes(names)), False
-        for asked in self._standing():
+        for asked in self._agenda.standing():
             instruments = change.over(asked.instruments)
             news = news or instruments != asked.instruments
             asked.instruments = instruments
@@ -664,36 +597,32 @@ def _of_mood(mood: str) -> Scene:
     return Scene(mood=mood)
 
 
+@dataclass(slots=True, eq=False)
 class _Beginning:
-    """A request by which something begins: its piece is composed or read on the music's thread."""
+    """A request by which something begins: its piece is composed or read on the music's thread.
 
-    __slots__ = ()
-    music: ref[Music]
-    turn: int
+    Where that fails, its number ``serial`` is put to ``failed``.
+    """
+
+    failed: deque[int]
+    serial: int
 
     def __call__(self, desk: Desk) -> list[c.Command]:
         try:
-            return [*self.commands(desk)]
+            return self.commands(desk)
         except Exception:
-            if (there := self.music()) is not None:
-                there._failed.append(self)
+            self.failed.append(self.serial)
             raise
 
-    def commands(self, desk: Desk) -> Iterable[c.Command]:
+    def commands(self, desk: Desk) -> list[c.Command]:
         """What it comes to; raises where nothing can be composed or read."""
-        raise NotImplementedError
-
-    def undo(self, music: Music) -> None:
-        """Have ``music`` be as it was, for this could not be made and nothing was asked for since."""
         raise NotImplementedError
 
 
 @dataclass(slots=True, eq=False)
 class _Begin(_Beginning):
-    """Makes a play. Where that fails, the place that was ``saved`` is kept for another one."""
+    """Makes a play, from the place that was ``saved`` if there is one."""
 
-    music: ref[Music]
-    turn: int
     piece: Source | None
     mood: str | None
     scene: str | None
@@ -702,9 +631,9 @@ class _Begin(_Beginning):
     fade: float
     saved: dict[str, Any] | None
 
-    def commands(self, desk: Desk) -> Iterable[c.Command]:
+    def commands(self, desk: Desk) -> list[c.Command]:
         if self.saved is not None:
-            return load_place(self.saved, desk.composer, self.fade, self.turn)
+            return load_place(self.saved, desk.composer, self.fade, self.serial)
         endless = self.piece is None
         tune = desk.composer.following(self.mood) if self.piece is None else desk.composer.tune(self.piece)
         return [
@@ -716,33 +645,23 @@ class _Begin(_Beginning):
                 self.scene,
                 endless=endless,
                 mood=self.mood,
-                turn=self.turn,
+                serial=self.serial,
             )
         ]
-
-    def undo(self, music: Music) -> None:
-        music._saved, music._coming = self.saved, None
 
 
 @dataclass(slots=True, eq=False)
 class _GoOver(_Beginning):
-    """Makes the transition to ``scene``, whose piece may be one that was left to come back to.
+    """Makes the transition to ``scene``, whose piece may be one that was left to come back to."""
 
-    Where that fails, what was ``asked``, and what was set since, holds, and what was on its way ``earlier``.
-    """
-
-    music: ref[Music]
-    turn: int
     scene: Scene
     name: str | None
     at: c.When
     beats: float
     lead: Figure | None
     hold: bool
-    asked: Asked
-    earlier: _Coming | None
 
-    def commands(self, desk: Desk) -> Iterable[c.Command]:
+    def commands(self, desk: Desk) -> list[c.Command]:
         scene = self.scene
         endless = scene.piece is None
         return [
@@ -754,11 +673,11 @@ class _GoOver(_Beginning):
                 self.name,
                 self.lead,
                 self.hold,
-                *scene.feel,
+                **scene.feel._asdict(),
                 related=endless,
                 endless=endless,
                 mood=scene.mood,
-                turn=self.turn,
+                serial=self.serial,
             )
         ]
 
@@ -772,10 +691,3 @@ class _GoOver(_Beginning):
         if deck is not None and tune is deck.tune:
             tune = desk.composer.following(scene.mood)  # a playlist of few tracks came round to what plays
         return tune
-
-    def undo(self, music: Music) -> None:
-        for entry, value in self.scene.feel._asdict().items():
-            now = getattr(music._latest, entry)
-            if value is None or now != value:
-                setattr(self.asked, entry, now)
-        music._latest, music._coming, music._refused = self.asked, self.earlier, self.name

@@ -254,7 +254,8 @@ class BackgroundMusic(Music):
             except pygame.error as error:
                 log.warning("no sound: %s; keeping time silently", error)
         composer, tell = self._composer, _weak_tell(self)
-        source, settled_on = (self._asked.piece, self._asked.mood), self._settings()
+        asked = self._agenda.latest
+        source, settled_on = (asked.piece, asked.mood), self._settings()
         self._worker = _Worker(
             lambda find: Engine(composer, find, perf_counter, tell, source, settings=settled_on)
         )
@@ -289,8 +290,8 @@ class BackgroundMusic(Music):
         pulse = self._worker.engine.pulse
         return None if pulse is None else pulse.place.state
 
-    def _went(self) -> int:
-        return self._worker.engine.went
+    def _came(self) -> int:
+        return self._worker.engine.came
 
     def pause(self) -> None:
         """Hold the music where it is."""

@@ -41,7 +41,7 @@ def _play(state: State, command: c.Play, frame: int) -> Out:
         mood=command.mood,
         queue=_asked_for(state) if idle else (),  # what was queued since the music stopped comes after this
         scene=command.scene,
-        went=command.turn or state.went,
+        came=command.serial or state.came,
     )
     deck = Deck(state.decks, command.tune, loops=command.loops, shift=command.shift, lap=command.lap)
     # begun in the middle, there are tones that ring already

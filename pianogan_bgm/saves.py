@@ -192,8 +192,8 @@ _PIECE: Final = {
 }
 
 
-def load_place(table: dict[str, Any], composer: Composer, fade: float, turn: int) -> list[c.Command]:
-    """Commands that go on where ``table`` was saved, by a play of number ``turn``."""
+def load_place(table: dict[str, Any], composer: Composer, fade: float, serial: int) -> list[c.Command]:
+    """Commands that go on where ``table`` was saved, by a play of number ``serial``."""
     composer.remember(table["recent"])
     tune = composer.tune(source_from_json(table["piece"]))
     first = c.Play(
@@ -206,7 +206,7 @@ def load_place(table: dict[str, Any], composer: Composer, fade: float, turn: int
         table["endless"],
         table["mood"],
         table["lap"],
-        turn,
+        serial,
     )
     queue = [
         c.Queue(composer.tune(source_from_json(item["piece"])), item["loops"], item["related"])

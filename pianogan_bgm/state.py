@@ -117,7 +117,7 @@ class State:
     transpose: int = 0
     instruments: tuple[str, ...] = ("piano", "piano", "piano", "piano")
     ends_at: int | None = None
-    went: int = 0
+    came: int = 0
     """Number of the play or transition that came last."""
 
     @property

@@ -84,8 +84,8 @@ class Stream(Music):
         place = self._conductor.place(self.frame)
         return place if place.state.running else None
 
-    def _went(self) -> int:
-        return self._conductor.settled_at(self.frame).went
+    def _came(self) -> int:
+        return self._conductor.settled_at(self.frame).came
 
     def _to_save(self) -> Place | None:
         place = self._conductor.place(self.frame, self._conductor.settled_at(self.frame))

@@ -1,0 +1,143 @@
+"""What a game has asked for: settings, and plays and transitions that are under way.
+
+What is asked for is known at once; what comes of it only when it is heard, or has failed. All of this belongs
+to the game's thread, but for the numbers of what could not be made, which the music's thread tells.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pianogan_bgm.composer import Source
+from pianogan_bgm.scenes import Feel
+from pianogan_bgm.tune import LAYERS
+
+
+@dataclass(slots=True)
+class Asked:
+    """What was asked for: all that a scene may set."""
+
+    scene: str | None
+    mood: str | None
+    piece: Source | None
+    tempo: float
+    intensity: float
+    transpose: int
+    instruments: tuple[str, ...]
+    loaded: bool = False
+    """Whether the piece is another than the scene's, so that what is played next belongs to no scene."""
+
+    @property
+    def by_layer(self) -> dict[str, str]:
+        """The instruments by the names of their layers."""
+        return dict(zip(LAYERS, self.instruments, strict=True))
+
+
+UNCHANGED: Final = Feel(None, None, None, None)
+
+
+@dataclass(slots=True, eq=False)
+class Coming:
+    """A play or transition: its number, what holds if it never comes, and what holds once it has come.
+
+    ``feel``: what of that it sets itself. ``waits``: whether it can still be taken back. ``saved``: the place
+    that a play goes on at.
+    """
+
+    serial: int
+    before: Asked
+    asked: Asked
+    feel: Feel = UNCHANGED
+    waits: bool = False
+    saved: dict[str, Any] | None = None
+    taken_back: bool = False
+
+    def comes_after(self, before: Asked) -> None:
+        """What was to be before it never comes: ``before`` is what it comes after."""
+        for name, value in self.feel._asdict().items():
+            if value is None:
+                setattr(self.asked, name, getattr(before, name))
+        self.before = before
+
+
+class Agenda:
+    """Plays and transitions in the order they were asked for.
+
+    ``latest``: what holds once all that is under way has come. ``saved``: a place to go on at. ``refused``:
+    the scene that could not be gone over to, as long as nothing else is asked for. ``failed``: numbers of
+    what could not be made, to be appended by whoever found out.
+    """
+
+    def __init__(self, latest: Asked) -> None:
+        self.latest = latest
+        self.saved: dict[str, Any] | None = None
+        self.refused: str | None = None
+        self.failed: deque[int] = deque()
+        self._underway: list[Coming] = []
+        self._serial = 0
+
+    def ask(
+        self,
+        asked: Asked,
+        before: Asked,
+        feel: Feel = UNCHANGED,
+        waits: bool = False,
+        saved: dict[str, Any] | None = None,
+    ) -> int:
+        """Have a play or transition under way; its number."""
+        self._serial += 1
+        self.latest, self.saved, self.refused = asked, None, None
+        self._underway.append(Coming(self._serial, before, asked, feel, waits, saved))
+        return self._serial
+
+    def on_its_way(self, came: int) -> Coming | None:
+        """What was asked for last as long as it has not come; ``came``: number of what came last."""
+        while self.failed:
+            self._never_comes(self.failed.popleft())
+        while self._underway and self._underway[0].serial <= came:
+            one = self._underway.pop(0)
+            if one.serial == came:
+                self._has_come(one)
+        for one in reversed(self._underway):
+            if not one.taken_back:
+                return one
+        return None
+
+    def take_back(self, coming: Coming) -> None:
+        """``coming``, the last of all, is not to come, nor what waited before it; what was before that holds.
+
+        It is remembered, for it may come nevertheless: a command takes effect a little after it was given.
+        """
+        kept = (one for one in self._underway if not (one.waits or one.taken_back))
+        self._underway = [*kept, coming]
+        coming.taken_back = True
+        self.latest = coming.before
+
+    def standing(self) -> list[Asked]:
+        """What is asked for, and what would be if something of it were taken back or failed."""
+        if not self._underway:
+            return [self.latest]
+        found = [self.latest, *(asked for one in self._underway for asked in (one.before, one.asked))]
+        return [asked for place, asked in enumerate(found) if all(asked is not one for one in found[:place])]
+
+    def _never_comes(self, serial: int) -> None:
+        for place, one in enumerate(self._underway):
+            if one.serial == serial:
+                del self._underway[place]
+                if place < len(self._underway):
+                    self._underway[place].comes_after(one.before)
+                elif not one.taken_back:
+                    self.latest, self.saved, self.refused = one.before, one.saved, one.asked.scene
+                return
+
+    def _has_come(self, one: Coming) -> None:
+        """It holds, also where it was taken back, or replaced, too late."""
+        there = one.asked
+        if one.taken_back:  # with the settings that were sent meanwhile
+            there = replace(one.before, scene=there.scene, mood=there.mood, piece=there.piece)
+        if not self._underway:
+            self.latest = there
+        elif self._underway[0].before is one.before:
+            self._underway[0].comes_after(there)
