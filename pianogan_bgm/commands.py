@@ -41,18 +41,15 @@ class Queue:
     """Append ``tune`` to what follows.
 
     ``related`` transposes it into a key near the one before. ``after``: only if the deck of that number still
-    plays (endless music was told to go elsewhere meanwhile, otherwise).
+    plays (endless music was told to go elsewhere meanwhile, otherwise). ``drawn``: by endless music, not by
+    the game.
     """
 
     tune: Tune
     loops: int = 0
     related: bool = False
     after: int | None = None
-
-    @property
-    def drawn(self) -> bool:
-        """Whether endless music drew it, and not the game."""
-        return self.after is not None
+    drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,10 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Keep ``tune`` at ``step`` (a bar line) for when the game comes back to ``scene``."""
+    """Keep ``tune`` at ``step`` (a bar line) for when the game comes back to ``scene``.
+
+    ``queue``: what endless music has drawn to follow it there.
+    """
 
     tune: Tune
     scene: str | None
@@ -96,6 +96,7 @@ class Hold:
     loops: int = -1
     shift: int = 0
     lap: int = 0
+    queue: tuple[Queue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

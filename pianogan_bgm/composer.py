@@ -161,8 +161,7 @@ class Composer:
         """Take the idea back as if it had never been had: the order of pieces does not depend on it."""
         if self._idea is not None:
             self._random.bit_generator.state = self._idea.chance
-            self.recent.clear()
-            self.recent.extend(self._idea.recent)
+            self.recent = deque(self._idea.recent, self.recent.maxlen)
             self._first, self._idea = self._idea.first, None
 
     def _choose(self, mood: str | None) -> int:

@@ -104,7 +104,7 @@ def switch(state: State, to: c.Transition, frame: int) -> Out:
         leaving = Leaving(old, frame + fade, before.transpose, before.instruments)
         state = replace(state, leaving=(*state.leaving, leaving))
     resumed = left_with(state, to.scene)
-    deck = coming(state, old, to)
+    deck = coming(state, old, to, resumed)
     held = tuple(one for one in state.held if one is not resumed)
     queue = () if resumed is None else resumed.queue
     state = replace(state, scene=to.scene, held=held, queue=queue)
@@ -115,12 +115,12 @@ def switch(state: State, to: c.Transition, frame: int) -> Out:
     return Out(out.state, voices, (here, *out.events))
 
 
-def coming(state: State, old: Deck | None, to: c.Transition) -> Deck:
-    """The deck that a transition from ``old`` puts on: the one its scene was left with, or a new one."""
+def coming(state: State, old: Deck | None, to: c.Transition, held: Held | None) -> Deck:
+    """The deck that a transition from ``old`` puts on: the one its scene was ``held`` with, or a new one."""
+    if held is not None:
+        return replace(held.deck, number=state.decks)
     shift = related_shift(old.key, to.tune.key) if old and to.related else 0
-    held = left_with(state, to.scene)
-    deck = held.deck if held else Deck(state.decks, to.tune, loops=to.loops, shift=shift)
-    return replace(deck, number=state.decks)
+    return Deck(state.decks, to.tune, loops=to.loops, shift=shift)
 
 
 def _leave(state: State, old: Deck, to: c.Transition, frame: int, fade: int) -> State:
@@ -135,8 +135,7 @@ def _leave(state: State, old: Deck, to: c.Transition, frame: int, fade: int) -> 
     state = replace(state, deck=None, mix=replace(state.mix, faders=faders))
     if to.hold:
         others = [one for one in state.held if one.scene != state.scene]
-        drawn = tuple(one for one in state.queue if one.drawn)
-        state = replace(state, held=(*others, Held(state.scene, _to_come_back_to(old), drawn)))
+        state = replace(state, held=(*others, Held(state.scene, _to_come_back_to(old), state.drawn)))
     return state
 
 
@@ -190,4 +189,5 @@ def steps_until_switch(state: State, deck: Deck, to: c.Transition) -> int:
 
 def key_to_come(state: State, deck: Deck, to: c.Transition) -> Key:
     """The key that sounds once ``to`` has gone over from ``deck``."""
-    return raised(coming(state, deck, to).key, state.transpose if to.transpose is None else to.transpose)
+    deck = coming(state, deck, to, left_with(state, to.scene))
+    return raised(deck.key, state.transpose if to.transpose is None else to.transpose)

@@ -516,7 +516,7 @@ class Engine:
         except Exception as error:  # the present piece is repeated instead
             self.stats.failed(f"{type(error).__name__}: {error}")
             return
-        self._send(c.Queue(tune, related=True, after=after), at)
+        self._send(c.Queue(tune, related=True, after=after, drawn=True), at)
 
     @staticmethod
     def _grid(frame: int) -> int:

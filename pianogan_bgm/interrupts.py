@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Final
 
@@ -58,8 +58,9 @@ def held_back() -> Iterator[Callable[[], None]]:
             signal.signal(number, lambda number, _: came.append(number))
         yield let_through
     finally:
-        for number, handler in usual.items():
-            signal.signal(number, handler)
+        with ExitStack() as stack:  # each of them, though one may raise as soon as another is back
+            for number, handler in usual.items():
+                stack.callback(signal.signal, number, handler)
         let_through()
 
 

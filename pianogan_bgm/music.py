@@ -31,11 +31,10 @@ from pianogan_bgm.checks import (
 from pianogan_bgm.composer import Composer, Source, check_mood, check_source
 from pianogan_bgm.conductor import Place
 from pianogan_bgm.errors import InvalidSetting
-from pianogan_bgm.json_rules import short
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.saves import SAVE_VERSION, check_named, check_save, load_place, save_place
-from pianogan_bgm.scenes import MOODS, PLAIN, Mood, Rule, Scene, rule_for
+from pianogan_bgm.scenes import MOODS, PLAIN, Mood, Rule, Scene, check_rules, check_scenes, rule_for
 from pianogan_bgm.state import State, left_with
 from pianogan_bgm.stingers import STINGERS, Figure, figure
 from pianogan_bgm.tune import Tune
@@ -111,19 +110,8 @@ class Music(ABC):
         scenes: Mapping[str, Scene] | None = None,
         rules: Mapping[tuple[str, str], Rule] | None = None,
     ) -> None:
-        for what, given in (("scenes", scenes), ("rules", rules)):
-            if not isinstance(given, Mapping | None):
-                raise InvalidSetting(f"{what} must be a dict; got {short(given)}")
-        self.scenes: dict[str, Scene] = dict(scenes or {})
-        for name, scene in self.scenes.items():
-            if not isinstance(scene, Scene):
-                raise InvalidSetting(f"scenes must be Scene objects by name; got {short(scene)} for {name!r}")
-        self.rules: dict[tuple[str, str], Rule] = dict(rules or {})
-        for pair, rule in self.rules.items():
-            if not (isinstance(rule, Rule) and isinstance(pair, tuple) and len(pair) == 2):
-                raise InvalidSetting(
-                    f"rules must be Rule objects by pairs of names; got {short(rule)} for {short(pair)}"
-                )
+        self.scenes = check_scenes(scenes or {})
+        self.rules = check_rules(rules or {})
         self.stingers: dict[str, Figure | Iterable[int]] = dict(STINGERS)
         source = None if piece is None else check_source(piece)
         check_mood(mood)

@@ -304,7 +304,7 @@ class BackgroundMusic(Music):
     def get_busy(self) -> bool:
         """Whether music plays and is not held."""
         engine = self._worker.engine
-        waiting = engine.serving or engine.expects_sound()
+        waiting = engine.expects_sound() or engine.serving  # in this order: one is served before it is taken
         pulse = engine.pulse
         return waiting or (pulse is not None and not pulse.paused)
 

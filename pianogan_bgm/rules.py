@@ -39,7 +39,7 @@ def _play(state: State, command: c.Play, frame: int) -> Out:
         waiting(state, None),
         endless=command.endless,
         mood=command.mood,
-        queue=_asked_for(state) if idle else (),  # what was queued since the music stopped comes after this
+        queue=state.queued if idle else (),  # what was queued since the music stopped comes after this
         scene=command.scene,
         came=command.serial or state.came,
     )
@@ -51,16 +51,11 @@ def _play(state: State, command: c.Play, frame: int) -> Out:
 
 
 def _queue(state: State, command: c.Queue, frame: int) -> Out:
-    if command.drawn and (state.deck is None or state.deck.number != command.after):
+    if command.after is not None and (state.deck is None or state.deck.number != command.after):
         return Out(state)
-    own = _asked_for(state)
-    drawn = state.queue[len(own) :]
-    return Out(replace(state, queue=(*own, *drawn, command) if command.drawn else (*own, command, *drawn)))
-
-
-def _asked_for(state: State) -> tuple[c.Queue, ...]:
-    """What was queued by the game; it comes before what endless music has drawn."""
-    return tuple(one for one in state.queue if not one.drawn)
+    if command.drawn:
+        return Out(replace(state, queue=(*state.queue, command)))
+    return Out(replace(state, queue=(*state.queued, command, *state.drawn)))
 
 
 def _clear_queue(state: State, command: c.ClearQueue, frame: int) -> Out:
@@ -80,7 +75,7 @@ def _cancel(state: State, command: c.CancelTransition, frame: int) -> Out:
 def _hold(state: State, command: c.Hold, frame: int) -> Out:
     deck = Deck(-1, command.tune, command.step, command.loops, command.shift, command.lap)
     held = tuple(one for one in state.held if one.scene != command.scene)
-    return Out(replace(state, held=(*held, Held(command.scene, deck))))
+    return Out(replace(state, held=(*held, Held(command.scene, deck, command.queue))))
 
 
 def _level(state: State, command: c.SetLevel, frame: int) -> Out:
@@ -163,9 +158,9 @@ def _seek(state: State, command: c.Seek, frame: int) -> Out:
 
 def _stop(state: State, command: c.Stop, frame: int) -> Out:
     # what endless music has drawn goes with it: a long fade-out may come to its next piece
-    state = replace(waiting(state, None), queue=tuple(one for one in state.queue if one.drawn))
+    state = replace(waiting(state, None), queue=state.drawn)
     if _faded(state, frame):
-        return Out(replace(state, queue=()))
+        return Out(replace(state, queue=(), held=()))
     frames = state.frames(command.seconds)
     fade = state.mix.fade.towards(0.0, frame, frames)
     return Out(replace(state, mix=replace(state.mix, fade=fade), ends_at=frame + frames))
@@ -199,7 +194,7 @@ def silence(state: State, frame: int) -> Out:
         state,
         deck=None,
         leaving=(),
-        queue=_asked_for(state),
+        queue=state.queued,
         endless=False,
         ends_at=None,
         mix=mix,

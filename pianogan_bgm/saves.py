@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pianogan_bgm import commands as c
@@ -33,13 +33,29 @@ def save_place(place: Place, composer: Composer) -> dict[str, Any]:
         "scene": state.scene,
         "mood": state.mood,
         "endless": state.endless,
-        "queue": [
-            {"piece": _piece_to_json(item.tune.piece, composer), "loops": item.loops, "related": item.related}
-            for item in state.queue
+        "queue": _queue_to_json(state.queue, composer),
+        "held": [
+            {
+                **_deck_to_json(held.deck, composer),
+                "scene": held.scene,
+                "queue": _queue_to_json(held.queue, composer),
+            }
+            for held in state.held
         ],
-        "held": [{**_deck_to_json(held.deck, composer), "scene": held.scene} for held in state.held],
         "recent": list(composer.recent),
     }
+
+
+def _queue_to_json(queue: Sequence[c.Queue], composer: Composer) -> list[dict[str, Any]]:
+    return [
+        {
+            "piece": _piece_to_json(item.tune.piece, composer),
+            "loops": item.loops,
+            "related": item.related,
+            "drawn": item.drawn,
+        }
+        for item in queue
+    ]
 
 
 def _piece_to_json(piece: Piece, composer: Composer) -> dict[str, Any]:
@@ -67,11 +83,17 @@ def check_save(table: Any) -> dict[str, Any]:
     _check("the save's settings", table["settings"], _SETTINGS)
     if "piece" in table:
         _check_piece("the save's piece", table["piece"])
-        for name, rules in (("queue", _QUEUED), ("held", _HELD)):
-            for number, entry in enumerate(table[name], 1):
-                _check(f"{name} {number} of the save", entry, rules)
-                _check_piece(f"the piece of {name} {number} of the save", entry["piece"])
+        _check_pieces("the save", "queue", table["queue"], _QUEUED)
+        _check_pieces("the save", "held", table["held"], _HELD)
+        for number, held in enumerate(table["held"], 1):
+            _check_pieces(f"held {number} of the save", "queue", held["queue"], _QUEUED)
     return table
+
+
+def _check_pieces(where: str, name: str, entries: list[Any], rules: Mapping[str, Rule]) -> None:
+    for number, entry in enumerate(entries, 1):
+        _check(f"{name} {number} of {where}", entry, rules)
+        _check_piece(f"the piece of {name} {number} of {where}", entry["piece"])
 
 
 def check_named(instruments: Mapping[str, str]) -> None:
@@ -168,7 +190,7 @@ _SETTINGS: Final = {
     "transpose": whole(-24, 24),
     "volume": real(0.0, 1.0),
 }
-_QUEUED: Final = {"piece": AN_OBJECT, "loops": _LOOPS, "related": A_TRUTH}
+_QUEUED: Final = {"piece": AN_OBJECT, "loops": _LOOPS, "related": A_TRUTH, "drawn": A_TRUTH}
 _HELD: Final = {
     "piece": AN_OBJECT,
     "step": _STEP,
@@ -176,6 +198,7 @@ _HELD: Final = {
     "lap": _LAP,
     "shift": _SHIFT,
     "scene": _TEXT,
+    "queue": _LIST,
 }
 _SEED: Final = {"seed": whole(0, 2**64 - 1), "model": _of(str, "a text")}
 _PIECE: Final = {
@@ -198,29 +221,26 @@ def load_place(table: dict[str, Any], composer: Composer, fade: float, serial: i
     tune = composer.tune(source_from_json(table["piece"]))
     first = c.Play(
         tune,
-        table["loops"],
-        table["step"],
-        fade,
-        table["scene"],
-        table["shift"],
-        table["endless"],
-        table["mood"],
-        table["lap"],
-        serial,
+        **{name: table[name] for name in ("loops", "step", "scene", "shift", "endless", "mood", "lap")},
+        fade=fade,
+        serial=serial,
     )
-    queue = [
-        c.Queue(composer.tune(source_from_json(item["piece"])), item["loops"], item["related"])
-        for item in table["queue"]
-    ]
     held = [
         c.Hold(
             composer.tune(source_from_json(one["piece"])),
-            one["scene"],
-            one["step"],
-            one["loops"],
-            one["shift"],
-            one["lap"],
+            **{name: one[name] for name in ("scene", "step", "loops", "shift", "lap")},
+            queue=_queue_from_json(one["queue"], composer),
         )
         for one in table["held"]
     ]
-    return [first, *queue, *held]
+    return [first, *_queue_from_json(table["queue"], composer), *held]
+
+
+def _queue_from_json(entries: list[dict[str, Any]], composer: Composer) -> tuple[c.Queue, ...]:
+    return tuple(
+        c.Queue(
+            composer.tune(source_from_json(entry["piece"])),
+            **{name: entry[name] for name in ("loops", "related", "drawn")},
+        )
+        for entry in entries
+    )

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pianogan_bgm.errors import InvalidSetting
+from pianogan_bgm.json_rules import short
+
 if TYPE_CHECKING:  # so that the command line can name the moods without loading anything
     from pianogan_bgm.commands import When
     from pianogan_bgm.stingers import Figure
@@ -116,6 +119,28 @@ class Rule:
         within("fade_beats", self.fade_beats, 0.0, 64.0)
         if self.filler is not None and not isinstance(self.filler, str):
             object.__setattr__(self, "filler", figure(self.filler))
+
+
+def check_scenes(scenes: Mapping[str, Scene]) -> dict[str, Scene]:
+    """``scenes``, if they are scenes by name. Raises :class:`~pianogan_bgm.errors.InvalidSetting`."""
+    if not isinstance(scenes, Mapping):
+        raise InvalidSetting(f"scenes must be a dict of Scene objects by name; got {short(scenes)}")
+    for name, scene in scenes.items():
+        if not isinstance(scene, Scene):
+            raise InvalidSetting(f"scenes must be Scene objects by name; got {short(scene)} for {name!r}")
+    return dict(scenes)
+
+
+def check_rules(rules: Mapping[tuple[str, str], Rule]) -> dict[tuple[str, str], Rule]:
+    """``rules``, if they are rules by pairs of names. Raises :class:`~pianogan_bgm.errors.InvalidSetting`."""
+    if not isinstance(rules, Mapping):
+        raise InvalidSetting(f"rules must be a dict of Rule objects by pairs of names; got {short(rules)}")
+    for pair, rule in rules.items():
+        if not (isinstance(rule, Rule) and isinstance(pair, tuple) and len(pair) == 2):
+            raise InvalidSetting(
+                f"rules must be Rule objects by pairs of names; got {short(rule)} for {short(pair)}"
+            )
+    return dict(rules)
 
 
 ANY: Final = "*"

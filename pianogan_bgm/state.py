@@ -121,6 +121,16 @@ class State:
     """Number of the play or transition that came last."""
 
     @property
+    def queued(self) -> tuple[c.Queue, ...]:
+        """What the game queued; it comes before what endless music has drawn."""
+        return tuple(one for one in self.queue if not one.drawn)
+
+    @property
+    def drawn(self) -> tuple[c.Queue, ...]:
+        """What endless music has drawn to follow."""
+        return tuple(one for one in self.queue if one.drawn)
+
+    @property
     def running(self) -> bool:
         """Whether steps go on."""
         return self.deck is not None or bool(self.cues) or bool(self.leaving)

@@ -70,7 +70,7 @@ class Stream(Music):
             except Exception as error:  # as in a game: the present piece is repeated instead
                 log.warning("%s: %s", type(error).__name__, error)
                 return
-            self._conductor.send(c.Queue(tune, related=True, after=after), at)
+            self._conductor.send(c.Queue(tune, related=True, after=after, drawn=True), at)
 
     def _send(self, *requests: Request) -> None:
         for request in requests:

@@ -90,7 +90,7 @@ def test_a_transition_at_once_inherits_nothing_of_one_that_waited():
     stream.transition(piece(2), at="now")
     stream.fill(1)
     assert (stream.tempo, stream.intensity) == (1.0, 0.5)
-    assert stream._here().state.tempo == 1.0
+    assert stream.now_playing.tempo == 120.0
 
 
 def test_what_a_stop_takes_back_is_not_asked_for_any_more():
@@ -385,4 +385,59 @@ def test_what_would_come_at_the_very_frame_of_another_call_has_not_come():
     stream.transition(piece(2))
     assert stream.tempo == 1.0
     go(stream, 2 * BAR)
-    assert stream._here().state.tempo == 1.0
+    assert stream.now_playing.tempo == 120.0
+
+
+def test_a_scene_that_cannot_be_gone_over_to_leaves_one_that_waits(tmp_path):
+    missing = Scene(piece=tmp_path / "no.mid", tempo=2.0)
+    stream = made(piece(1), scenes={"b": Scene(piece=piece(2), tempo=1.5), "boss": missing})
+    stream.play(loops=-1)
+    go(stream, BEAT)
+    stream.transition("b")
+    with pytest.raises(FileNotFoundError):
+        stream.transition("boss")
+    go(stream, 2 * BAR)
+    assert (stream.scene, stream.tempo, stream.now_playing.scene) == ("b", 1.5, "b")
+    assert stream.state()["scene_asked"] == "b"
+
+
+def test_a_piece_that_cannot_be_played_leaves_the_scene_that_plays(tmp_path):
+    scenes = {"village": Scene(piece=piece(1), hold=True), "battle": Scene(piece=piece(2))}
+    stream = made(scenes=scenes)
+    stream.transition("village")
+    go(stream, 2 * BAR)
+    stream.load(tmp_path / "no.mid")
+    with pytest.raises(FileNotFoundError):
+        stream.play()
+    assert stream.scene == "village"
+    stream.transition("battle", at="now")
+    go(stream, BEAT)
+    stream.transition("village", at="now")
+    stream.fill(1)
+    assert stream.bar == 3
+
+
+def test_a_file_that_is_missing_is_looked_for_once_however_often_it_is_said(tmp_path):
+    stream = made(scenes={"boss": Scene(piece=tmp_path / "no.mid")})
+    with pytest.raises(FileNotFoundError):
+        stream.transition("boss")
+    stream.transition("boss")  # nothing else was said meanwhile
+    write_midi(piece(3), tmp_path / "no.mid")
+    stream.stop()
+    stream.transition("boss")
+    stream.fill(1)
+    assert stream.now_playing.scene == "boss"
+
+
+def test_a_stop_long_after_the_end_forgets_held_scenes_too():
+    scenes = {"village": Scene(piece=piece(1), hold=True), "once": Scene(piece=piece(2), loops=0)}
+    stream = made(scenes=scenes)
+    stream.transition("village")
+    go(stream, 2 * BAR)
+    stream.transition("once", at="now")
+    go(stream, 20 * BAR)
+    assert not stream.get_busy()
+    stream.stop()
+    stream.transition("village")
+    stream.fill(1)
+    assert stream.bar == 1

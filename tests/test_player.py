@@ -316,23 +316,56 @@ def test_a_transition_cancelled_at_once_leaves_player_and_engine_agreed(mixer):
 
 
 def test_a_place_that_is_restored_is_saved_from_the_first_moment_on(mixer):
-    class Slow(FakeGenerator):
+    go_on, composing = threading.Event(), threading.Event()
+
+    class Waiting(FakeGenerator):
         def compose(self, seed=None, *, latent=None):
-            time.sleep(0.2)
+            composing.set()
+            assert go_on.wait(PATIENCE)
             return super().compose(seed, latent=latent)
 
     with BackgroundMusic(model=FakeGenerator(), seed=7, instrument="chip_triangle") as music:
         music.play()
         wait_for(lambda: music.position > 0.2)
         saved = music.state()
-    with BackgroundMusic.restore(saved, model=Slow()) as again:
+    with BackgroundMusic.restore(saved, model=Waiting()) as again:
         again.play()
-        saves = []
-        while again.now_playing is None:
-            saves.append(again.state())
-            time.sleep(0.01)
-        assert len(saves) > 5
-        assert all(save["step"] == saved["step"] for save in saves)
+        saves = [again.state()]
+        assert composing.wait(PATIENCE)
+        saves.append(again.state())
+        assert again.get_busy()
+        go_on.set()
+        wait_for(lambda: again.now_playing is not None)
+        assert [save["step"] for save in saves] == [saved["step"]] * 2
+
+
+def test_a_request_that_is_taken_between_two_looks_is_seen_by_one_of_them(mixer, monkeypatch):
+    class Taking:
+        serving = False
+        pulse = None
+
+        def expects_sound(self):
+            self.serving = True
+            return False
+
+    with (
+        BackgroundMusic(model=FakeGenerator(), instrument="chip_triangle") as music,
+        monkeypatch.context() as m,
+    ):
+        m.setattr(music._worker, "engine", Taking())
+        assert music.get_busy()
+
+
+def test_a_transition_cancelled_too_late_is_the_scene_that_plays(mixer):
+    scenes = {"a": Scene(piece=make_piece(1)), "b": Scene(piece=make_piece(2))}
+    with BackgroundMusic(model=FakeGenerator(), scenes=scenes, instrument="chip_triangle") as music:
+        music.transition("a")
+        wait_for(lambda: music.now_playing is not None)
+        music.transition("b", at="beat", fade_beats=0)
+        wait_for(lambda: music.beat_phase > 0.95)
+        music.cancel_transition()
+        time.sleep(0.5)
+        assert music.scene == music.now_playing.scene
 
 
 def test_a_transition_at_once_is_saved_only_when_it_is_heard(mixer):
@@ -352,8 +385,9 @@ def test_a_seed_gives_a_player_the_pieces_that_it_gives_a_stream(mixer):
     stream = Stream(model=FakeGenerator(), seed=1, instrument="chip_triangle")
     stream.transition("battle")
     stream.fill(10)
-    with BackgroundMusic(model=FakeGenerator(), seed=1, instrument="chip_triangle") as music:
-        time.sleep(0.2)  # it gets ready for what it will probably play
+    generator = FakeGenerator()
+    with BackgroundMusic(model=generator, seed=1, instrument="chip_triangle") as music:
+        wait_for(lambda: generator.asked)  # it gets ready for what it will probably play
         music.transition("battle")
         wait_for(lambda: music.now_playing is not None)
         assert music.now_playing.seed == stream.now_playing.seed

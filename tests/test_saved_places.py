@@ -150,3 +150,30 @@ def test_the_order_of_pieces_does_not_depend_on_what_was_made_ready():
     assert seeds[0] == seeds[1]
     assert list(thoughtful.recent) == list(other.recent)
     assert np.unique(seeds[0]).size == len(moods)
+
+
+def test_what_is_queued_after_restoring_comes_before_what_was_drawn():
+    stream = made()
+    stream.play()
+    again = restored(saved_of(stream))
+    again.play()
+    again.queue(piece(2))
+    again.fill(8 * BAR)
+    assert [event.piece for event in again.events() if event.kind == "piece"][1] == "p2"
+
+
+def test_a_scene_held_in_a_save_keeps_the_piece_that_was_to_follow():
+    scenes = {"village": Scene(hold=True), "battle": Scene(piece=piece(2))}
+    stream = made(scenes=scenes)
+    stream.transition("village")
+    stream.fill(BAR)
+    stream.transition("battle", at="now")
+    saved = saved_of(stream)
+    (held,) = saved["held"]
+    follows = held["queue"][0]["piece"]["seed"]
+    again = restored(saved, scenes=scenes)
+    again.play()
+    again.fill(10)
+    again.transition("village", at="now")
+    again.fill(5 * BAR)
+    assert again.now_playing.seed == follows
