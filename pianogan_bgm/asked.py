@@ -7,7 +7,7 @@ to the game's thread, but for the numbers of what could not be made, which the m
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pianogan_bgm.composer import Source
@@ -28,6 +28,11 @@ class Asked:
     instruments: tuple[str, ...]
     loaded: bool = False
     """Whether the piece is another than the scene's, so that what is played next belongs to no scene."""
+
+    @property
+    def feel(self) -> Feel:
+        """All the settings."""
+        return Feel(self.tempo, self.intensity, self.transpose, self.instruments)
 
     @property
     def by_layer(self) -> dict[str, str]:
@@ -100,10 +105,12 @@ class Agenda:
             one = self._underway.pop(0)
             if one.serial == came:
                 self._has_come(one)
-        for one in reversed(self._underway):
-            if not one.taken_back:
-                return one
-        return None
+        return self._last()
+
+    @property
+    def serial(self) -> int:
+        """Number of what was asked for last."""
+        return self._serial
 
     def take_back(self, coming: Coming) -> None:
         """``coming``, the last of all, is not to come, nor what waited before it; what was before that holds.
@@ -122,6 +129,9 @@ class Agenda:
         found = [self.latest, *(asked for one in self._underway for asked in (one.before, one.asked))]
         return [asked for place, asked in enumerate(found) if all(asked is not one for one in found[:place])]
 
+    def _last(self) -> Coming | None:
+        return next((one for one in reversed(self._underway) if not one.taken_back), None)
+
     def _never_comes(self, serial: int) -> None:
         for place, one in enumerate(self._underway):
             if one.serial == serial:
@@ -129,15 +139,14 @@ class Agenda:
                 if place < len(self._underway):
                     self._underway[place].comes_after(one.before)
                 elif not one.taken_back:
-                    self.latest, self.saved, self.refused = one.before, one.saved, one.asked.scene
+                    last = self._last()
+                    self.latest = one.before if last is None else last.asked
+                    self.saved, self.refused = one.saved, one.asked.scene
                 return
 
     def _has_come(self, one: Coming) -> None:
         """It holds, also where it was taken back, or replaced, too late."""
-        there = one.asked
-        if one.taken_back:  # with the settings that were sent meanwhile
-            there = replace(one.before, scene=there.scene, mood=there.mood, piece=there.piece)
         if not self._underway:
-            self.latest = there
+            self.latest = one.asked
         elif self._underway[0].before is one.before:
-            self._underway[0].comes_after(there)
+            self._underway[0].comes_after(one.asked)

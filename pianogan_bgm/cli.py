@@ -55,8 +55,7 @@ def _run(argv: list[str] | None) -> int:
         sys.stdout.flush()
         return status
     except ModuleNotFoundError as error:
-        missing = f"the package {error.name} is not installed"
-        print(f"{PROGRAM}: {missing}; `{PROGRAM} doctor` tells whether that is all", file=sys.stderr)
+        print(f"{PROGRAM}: {one_line(error)}; `{PROGRAM} doctor` tells whether that is all", file=sys.stderr)
         return 1
     except (PianoganError, OSError) as error:
         if _reader_has_gone(error):  # keep Python's exit from flushing into the closed pipe again

@@ -62,8 +62,8 @@ class Transition:
     """Go over to ``tune`` at the next ``at``, crossfading for ``fade_beats``; replaces a pending one.
 
     ``filler``: a figure that leads into the first beat of the new piece. ``hold``: come back later to where
-    this piece was left. The settings that are not None take effect with the switch. ``serial``: its number,
-    by which the state says that it has come.
+    the piece of ``leaving``, the scene that is left, was. The settings that are not None take effect with
+    the switch. ``serial``: its number, by which the state says that it has come.
     """
 
     tune: Tune
@@ -81,6 +81,7 @@ class Transition:
     endless: bool = False
     mood: str | None = None
     serial: int = 0
+    leaving: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,15 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class CancelTransition:
-    """Forget a pending transition."""
+    """Forget a pending transition: that of number ``of``, or any.
+
+    ``then``: settings that hold again, unless that one has come meanwhile. ``serial``: number of a play or
+    transition that has come with it.
+    """
+
+    of: int = 0
+    then: tuple[Command, ...] = ()
+    serial: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,19 +151,16 @@ def img2midi(
 
     def work(job: Job) -> Result:
         slab = join(_placed(job))
-        own = slab.facts.get("tempo")
-        held = tempo is None and isinstance(own, int | float) and not low <= own <= high
-        counts: Counts = Counter({f"tempos held to {low:g} to {high:g} beats a minute": int(held)})
-        return Result([(job.stem + ending, _midi(slab, job.stem, tempo))], counts)
+        own = slab.facts.get("tempo") if tempo is None else tempo
+        wanted = float(own) if isinstance(own, int | float) else DEFAULT_TEMPO
+        held = min(max(wanted, low), high)
+        counts: Counts = Counter({f"tempos held to {low:g} to {high:g} beats a minute": int(held != wanted)})
+        return Result([(job.stem + ending, _midi(slab, job.stem, held))], counts)
 
     return _run(jobs, work, "MIDI files")
 
 
-def _midi(slab: Slab, title: str, tempo: float | None) -> bytes:
-    own = slab.facts.get("tempo")
-    if tempo is None:
-        low, high = TEMPO_RANGE
-        tempo = float(min(max(own, low), high)) if isinstance(own, int | float) else DEFAULT_TEMPO
+def _midi(slab: Slab, title: str, tempo: float) -> bytes:
     seed, model, licence = (slab.facts.get(key) for key in ("seed", "model", "licence"))
     beats = slab.facts.get("beats_per_bar")  # pictures of earlier versions do not say
     piece = Piece(

@@ -108,9 +108,7 @@ def _check(name: str, attempt: Callable[[], str]) -> Check:
 
 
 def _failed(name: str, error: Exception) -> Check:
-    if isinstance(error, ModuleNotFoundError):
-        return Check(name, False, f"the package {error.name} is not installed")
-    if isinstance(error, PianoganError | OSError):
+    if isinstance(error, PianoganError | OSError | ModuleNotFoundError):
         return Check(name, False, one_line(error))
     return Check(name, False, f"{type(error).__name__}: {one_line(error)}")
 

@@ -54,6 +54,8 @@ COMMAND_PAUSES: Final = (0.03, 0.1)
 LOOK_AGAIN: Final = 0.5
 """Seconds between looks for a mixer while there is none."""
 KEPT_SECONDS: Final = 2.0
+COMPOSE_AGAIN: Final = 5.0
+"""Seconds after which endless music is composed again where that failed."""
 
 _BEGINNINGS: Final = (c.Play, c.Transition, c.PlayFigure)
 """Commands by which something sounds where nothing does."""
@@ -211,6 +213,7 @@ class Engine:
         self._last_at = 0
         self._put_off: list[c.Command] = []
         self._next_commit = 0.0
+        self._compose_again = 0.0
         self._committed = 0.0
         self._looked = clock()
         self._forgot = 0
@@ -271,6 +274,9 @@ class Engine:
 
     def _retune(self, rate: int, at: int, playing: bool) -> int:
         """A conductor of another rate that goes on from frame ``at`` of the present one; its frame."""
+        if playing:
+            at = max(at, self._last_at)  # what was commanded is not lost
+            self._tell_until(at)
         here = self.conductor.place(at)
         self._band = Band(rate)
         self.conductor = Conductor(rate, self._band, moved(here.state, at, rate))
@@ -322,8 +328,11 @@ class Engine:
             return []
 
     def _desk(self) -> Desk:
-        at = max(self.sink.cursor(self._clock()), self._last_at) if self.sink.playing else self._frontier
-        return Desk(self._composer, self.conductor.state_at(at))
+        at = self._frontier
+        if self.sink.playing:
+            soon = self.sink.cursor(self._clock()) + round(REACTION_SECONDS * self.sink.rate)
+            at = max(soon, self._last_at)
+        return Desk(self._composer, self.conductor.settled_at(at))
 
     def _hold(self, paused: bool) -> None:
         self.paused = paused
@@ -508,12 +517,13 @@ class Engine:
         """The next piece of endless music, if one is wanted."""
         at = max(self._frontier, self._last_at)
         wanted = self.conductor.wants_at(at, at + 1)
-        if wanted is None:
+        if wanted is None or self._clock() < self._compose_again:
             return
         at, after, mood = wanted
         try:
             tune = self._composer.following(mood)
         except Exception as error:  # the present piece is repeated instead
+            self._compose_again = self._clock() + COMPOSE_AGAIN
             self.stats.failed(f"{type(error).__name__}: {error}")
             return
         self._send(c.Queue(tune, related=True, after=after, drawn=True), at)
@@ -594,8 +604,12 @@ def play_or_stop(commands: Sequence[c.Command]) -> c.Play | c.Stop | None:
 
 def latest(commands: Sequence[c.Command]) -> list[c.Command]:
     """Commands that take effect at one frame, without those that a later one makes vain."""
-    last = {_kind(one): one for one in commands}
-    return [one for one in commands if (kind := _kind(one)) is None or last[kind] is one]
+    kinds, pieces = [], 0
+    for one in commands:
+        pieces += isinstance(one, c.Transition)
+        kinds.append((c.Seek, pieces) if isinstance(one, c.Seek) else _kind(one))
+    last = dict(zip(kinds, commands, strict=True))
+    return [one for one, kind in zip(commands, kinds, strict=True) if kind is None or last[kind] is one]
 
 
 def _kind(command: c.Command) -> tuple[object, ...] | None:

@@ -66,8 +66,12 @@ class PlaylistError(PianoganError, RuntimeError):
 def one_line(error: BaseException) -> str:
     """What went wrong without line breaks, for a terminal; a file system error names its file first.
 
+    A module that is missing is named by its package.
+
     Of two, as of a file that could not be renamed, it names the second: where it was to be.
     """
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"the package {error.name} is not installed"
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         name = error.filename if error.filename2 is None else error.filename2
         return f"{name}: {error.strerror}"

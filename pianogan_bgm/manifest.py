@@ -41,6 +41,7 @@ from pianogan_bgm.notes import MAX_STEPS, STEPS_PER_BEAT
 from pianogan_bgm.piece import MAX_BEATS_PER_BAR, TEMPO_RANGE
 
 MANIFEST: Final = "playlist.json"
+FORMAT: Final = "pianogan-bgm playlist"
 VERSION: Final = 1
 MAX_BYTES: Final = 1 << 28
 """256 MiB, some 150,000 tracks."""
@@ -171,7 +172,7 @@ class Manifest:
         """The text of ``playlist.json``: a line of head for each key, then a line for each track."""
         table = asdict(self)
         tracks = table.pop("tracks")
-        head = {"format": "pianogan-bgm playlist", "version": VERSION, **table}
+        head = {"format": FORMAT, "version": VERSION, **table}
         lines = [f" {_json(name)}: {_json(value)},\n" for name, value in head.items()]
         rows = ",\n".join(f"  {_json(track)}" for track in tracks)
         return "{\n" + "".join(lines) + ' "tracks": [\n' + rows + "\n ]\n}\n"
@@ -237,9 +238,9 @@ def _manifest(table: Any, where: str) -> Manifest:
     if not isinstance(table, dict):
         raise PlaylistError(f"{where}: a playlist is a JSON object; got {type(table).__name__}")
     version = table.get("version")
-    if table.get("format") != "pianogan-bgm playlist" or type(version) is not int or version != VERSION:
+    if table.get("format") != FORMAT or type(version) is not int or version != VERSION:
         got = f"{short(table.get('format'))}, {short(version)}"
-        raise PlaylistError(f"{where}: expected a 'pianogan-bgm playlist' of version {VERSION}; got {got}")
+        raise PlaylistError(f"{where}: expected a {FORMAT!r} of version {VERSION}; got {got}")
     values = {name: value for name, value in table.items() if name not in _ENVELOPE}
     values = _checked(Manifest, values, _MANIFEST, where)
     settings = _make(Settings, values["settings"], _SETTINGS, f"{where}: settings")

@@ -34,7 +34,7 @@ from pianogan_bgm.errors import InvalidSetting
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.saves import SAVE_VERSION, check_named, check_save, load_place, save_place
-from pianogan_bgm.scenes import MOODS, PLAIN, Mood, Rule, Scene, check_rules, check_scenes, rule_for
+from pianogan_bgm.scenes import MOODS, PLAIN, Feel, Mood, Rule, Scene, check_rules, check_scenes, rule_for
 from pianogan_bgm.state import State, left_with
 from pianogan_bgm.stingers import STINGERS, Figure, figure
 from pianogan_bgm.tune import Tune
@@ -44,7 +44,7 @@ LEAST_MS: Final = 10.0
 
 
 class Desk(NamedTuple):
-    """What a request may use: the composer, and the state it will change."""
+    """What a request may use: the composer, and the state it will most likely change."""
 
     composer: Composer
     state: State
@@ -135,8 +135,8 @@ class Music(ABC):
         self._agenda = Agenda(asked)
         self._volume = within("volume", volume, 0.0, 1.0)
         self._ducked = 1.0
-        self._stopped = False
-        """Whether the music was told to stop, and nothing since."""
+        self._stopped = -1
+        """Number of the play or transition that was the last when the music was told to stop."""
 
     @abstractmethod
     def _send(self, *requests: Request) -> None:
@@ -168,12 +168,13 @@ class Music(ABC):
         return [
             c.SetLevel("volume", self._volume, 0.0),
             c.SetLevel("duck", self._ducked, 0.0),
-            *self._feel(0.0, 0.0),
+            *self._feel(self._agenda.latest, 0.0, 0.0),
         ]
 
-    def _feel(self, seconds: float = c.INTENSITY_SECONDS, beats: float = 1.0) -> list[c.Command]:
+    def _feel(
+        self, asked: Asked, seconds: float = c.INTENSITY_SECONDS, beats: float = 1.0
+    ) -> list[c.Command]:
         """Commands for what a scene may set, in so many seconds and beats."""
-        asked = self._agenda.latest
         return [
             c.SetIntensity(asked.intensity, seconds),
             c.SetTempo(asked.tempo, beats),
@@ -211,14 +212,10 @@ class Music(ABC):
         before, saved = self._asked, self._agenda.saved
         asked = replace(before, scene=None if before.loaded else before.scene, loaded=False)
         serial = self._agenda.ask(asked, before, saved=saved)
-        self._stopped = False
-        begin = _Begin(
-            self._agenda.failed, serial, asked.piece, asked.mood, asked.scene, loops, start, fade, saved
-        )
-        if self._state() is None:
-            self._send(*self._settings(), begin)
-        else:
-            self._send(*self._feel(LEAST_MS / 1000.0, 0.0), begin)
+        silent = self._state() is None
+        settings = self._settings() if silent else self._feel(asked, LEAST_MS / 1000.0, 0.0)
+        failed, piece, mood, scene = self._agenda.failed, asked.piece, asked.mood, asked.scene
+        self._send(_Begin(failed, serial, settings, piece, mood, scene, loops, start, fade, saved))
 
     def queue(self, piece: Source, loops: int = 0) -> None:
         """Play ``piece`` after what plays now and what is queued already, joined on a bar line."""
@@ -248,7 +245,7 @@ class Music(ABC):
     def _stop(self, how: c.Stop) -> None:
         self._send(how)
         self._take_back()
-        self._stopped, self._agenda.refused = True, None
+        self._stopped, self._agenda.refused = self._agenda.serial, None
 
     def seek(
         self, seconds: float | None = None, *, beats: float | None = None, bars: float | None = None
@@ -348,8 +345,8 @@ class Music(ABC):
         earlier = self._on_its_way()
         if plain and isinstance(to, str) and self._is_there(to, earlier):
             return
-        # it replaces one that waits
-        asked = self._agenda.latest if earlier is None or not earlier.waits else earlier.before
+        replaces = earlier is not None and earlier.waits
+        asked = earlier.before if earlier is not None and earlier.waits else self._agenda.latest
         name, scene = self._scene_of(to, loops)
         rule = rule_for(self.rules, asked.scene, name or "") if self.rules else PLAIN
         when = rule.at if at is None else one_of("at", at, MOMENTS)
@@ -370,9 +367,12 @@ class Music(ABC):
             asked.transpose if transpose is None else transpose,
             asked.instruments if instruments is None else instruments,
         )
-        serial = self._agenda.ask(coming, asked, scene.feel, when != "now")
-        self._stopped = False
-        self._send(_GoOver(self._agenda.failed, serial, scene, name, when, beats, lead, hold))
+        # whether what it replaces comes before it is known when it is too late: then it sets everything
+        feel = coming.feel if replaces else scene.feel
+        waits = when != "now" and (earlier is not None or self._plays())
+        serial = self._agenda.ask(coming, asked, feel, waits)
+        failed = self._agenda.failed
+        self._send(_GoOver(failed, serial, scene, name, when, beats, lead, hold, feel, asked.scene))
 
     def _is_there(self, scene: str, coming: Coming | None) -> bool:
         """Whether ``scene`` plays already, or is about to, so that to say its name changes nothing.
@@ -382,14 +382,30 @@ class Music(ABC):
         if scene == (self._agenda.refused if coming is None else coming.asked.scene):
             return True  # the one that could not be gone over to is not tried again every frame
         state = self._state()
-        if state is None or state.deck is None or self._stopped:
+        if state is None or state.deck is None or self._came() <= self._stopped:
             return False
         if coming is None:
             return scene == state.scene
         back = coming.waits and scene == coming.before.scene
         if back:
-            self.cancel_transition()
+            self._go_back(coming)
         return back
+
+    def _go_back(self, coming: Coming) -> None:
+        """Stay with the scene that ``coming`` would leave; where that comes before, go over to it again."""
+        asked = coming.before
+        scene = self.scenes[asked.scene] if asked.scene in self.scenes else _of_mood(asked.scene or "")
+        rule = rule_for(self.rules, coming.asked.scene, asked.scene or "") if self.rules else PLAIN
+        lead = None if rule.filler is None else figure(rule.filler, self.stingers)
+        then = tuple(self._feel(asked))
+        serial = self._agenda.ask(asked, coming.asked, asked.feel, True)
+        failed, at, beats = self._agenda.failed, rule.at, rule.fade_beats
+        again = _GoOver(failed, serial, scene, asked.scene, at, beats, lead, False, asked.feel, None)
+        self._send(_Stay(failed, serial, coming.serial, then, again))
+
+    def _plays(self) -> bool:
+        here = self._to_save()
+        return here is not None and here.state.deck is not None
 
     def _scene_of(self, to: str | Scene | Source, loops: int) -> tuple[str | None, Scene]:
         if isinstance(to, Scene):
@@ -405,15 +421,20 @@ class Music(ABC):
 
     def cancel_transition(self) -> None:
         """Forget a pending transition."""
-        self._send(c.CancelTransition())
-        self._take_back()
+        if not self._take_back():
+            self._send(c.CancelTransition())
 
-    def _take_back(self) -> None:
-        """A transition that still waits comes no more: what was asked before it holds."""
+    def _take_back(self) -> bool:
+        """A transition that still waits comes no more: what was asked before it holds. Whether there is one.
+
+        Should it come within the tenth of a second that a command takes, it holds after all.
+        """
         coming = self._on_its_way()
-        if coming is not None and coming.waits:
-            self._agenda.take_back(coming)
-            self._send(*self._feel())  # should it come before it is cancelled, those are what was said here
+        if coming is None or not coming.waits:
+            return False
+        self._agenda.take_back(coming)
+        self._send(c.CancelTransition(coming.serial, tuple(self._feel(coming.before))))
+        return True
 
     def _on_its_way(self) -> Coming | None:
         """The play or transition asked for last as long as it has not come, as far as can be heard."""
@@ -609,8 +630,9 @@ class _Beginning:
 
 @dataclass(slots=True, eq=False)
 class _Begin(_Beginning):
-    """Makes a play, from the place that was ``saved`` if there is one."""
+    """Makes a play, with ``settings``, from the place that was ``saved`` if there is one."""
 
+    settings: list[c.Command]
     piece: Source | None
     mood: str | None
     scene: str | None
@@ -621,10 +643,11 @@ class _Begin(_Beginning):
 
     def commands(self, desk: Desk) -> list[c.Command]:
         if self.saved is not None:
-            return load_place(self.saved, desk.composer, self.fade, self.serial)
+            return [*self.settings, *load_place(self.saved, desk.composer, self.fade, self.serial)]
         endless = self.piece is None
         tune = desk.composer.following(self.mood) if self.piece is None else desk.composer.tune(self.piece)
         return [
+            *self.settings,
             c.Play(
                 tune,
                 0 if endless else self.loops,
@@ -634,7 +657,7 @@ class _Begin(_Beginning):
                 endless=endless,
                 mood=self.mood,
                 serial=self.serial,
-            )
+            ),
         ]
 
 
@@ -648,6 +671,8 @@ class _GoOver(_Beginning):
     beats: float
     lead: Figure | None
     hold: bool
+    feel: Feel
+    leaving: str | None
 
     def commands(self, desk: Desk) -> list[c.Command]:
         scene = self.scene
@@ -661,11 +686,12 @@ class _GoOver(_Beginning):
                 self.name,
                 self.lead,
                 self.hold,
-                **scene.feel._asdict(),
+                **self.feel._asdict(),
                 related=endless,
                 endless=endless,
                 mood=scene.mood,
                 serial=self.serial,
+                leaving=self.leaving,
             )
         ]
 
@@ -679,3 +705,17 @@ class _GoOver(_Beginning):
         if deck is not None and tune is deck.tune:
             tune = desk.composer.following(scene.mood)  # a playlist of few tracks came round to what plays
         return tune
+
+
+@dataclass(slots=True, eq=False)
+class _Stay(_Beginning):
+    """Takes back transition ``of``, or, where it comes before that can take effect, goes over ``again``."""
+
+    of: int
+    then: tuple[c.Command, ...]
+    again: _GoOver
+
+    def commands(self, desk: Desk) -> list[c.Command]:
+        if desk.state.came < self.of:
+            return [c.CancelTransition(self.of, self.then, self.serial)]
+        return self.again.commands(desk)

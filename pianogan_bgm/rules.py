@@ -69,7 +69,11 @@ def _transition(state: State, command: c.Transition, frame: int) -> Out:
 
 
 def _cancel(state: State, command: c.CancelTransition, frame: int) -> Out:
-    return Out(waiting(state, None))
+    if not command.of or state.came < command.of:
+        state = waiting(state, None)
+        for one in command.then:
+            state = apply(state, one, frame).state
+    return Out(replace(state, came=command.serial or state.came))
 
 
 def _hold(state: State, command: c.Hold, frame: int) -> Out:
@@ -158,9 +162,9 @@ def _seek(state: State, command: c.Seek, frame: int) -> Out:
 
 def _stop(state: State, command: c.Stop, frame: int) -> Out:
     # what endless music has drawn goes with it: a long fade-out may come to its next piece
-    state = replace(waiting(state, None), queue=state.drawn)
+    state = replace(waiting(state, None), queue=state.drawn, held=())
     if _faded(state, frame):
-        return Out(replace(state, queue=(), held=()))
+        return Out(replace(state, queue=()))
     frames = state.frames(command.seconds)
     fade = state.mix.fade.towards(0.0, frame, frames)
     return Out(replace(state, mix=replace(state.mix, fade=fade), ends_at=frame + frames))

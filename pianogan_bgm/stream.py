@@ -10,7 +10,7 @@ from pianogan_bgm import commands as c
 from pianogan_bgm.checks import whole
 from pianogan_bgm.composer import Source
 from pianogan_bgm.conductor import Conductor, Event, Place
-from pianogan_bgm.engine import Band
+from pianogan_bgm.engine import COMPOSE_AGAIN, Band
 from pianogan_bgm.instruments import RATES
 from pianogan_bgm.instruments.tones import Block
 from pianogan_bgm.music import Desk, Music, Request, commands_of
@@ -36,6 +36,7 @@ class Stream(Music):
         self.frame = 0
         self._conductor = Conductor(rate, Band(rate), State(rate))
         self._forgotten = 0
+        self._compose_again = 0
         self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._send(*self._settings())
 
@@ -61,7 +62,7 @@ class Stream(Music):
         """Compose what endless music wants before ``until``, at frames that no block size shifts."""
         at = self.frame
         while True:
-            wanted = self._conductor.wants_at(at, until)
+            wanted = self._conductor.wants_at(max(at, self._compose_again), until)
             if wanted is None:
                 return
             at, after, mood = wanted
@@ -69,7 +70,8 @@ class Stream(Music):
                 tune = self._composer.following(mood)
             except Exception as error:  # as in a game: the present piece is repeated instead
                 log.warning("%s: %s", type(error).__name__, error)
-                return
+                self._compose_again = at + round(COMPOSE_AGAIN * self.rate)
+                continue
             self._conductor.send(c.Queue(tune, related=True, after=after, drawn=True), at)
 
     def _send(self, *requests: Request) -> None:
@@ -78,7 +80,7 @@ class Stream(Music):
                 self._conductor.send(command, self.frame)
 
     def _desk(self) -> Desk:
-        return Desk(self._composer, self._conductor.state_at(self.frame))
+        return Desk(self._composer, self._conductor.settled_at(self.frame))
 
     def _here(self) -> Place | None:
         place = self._conductor.place(self.frame)

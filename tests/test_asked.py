@@ -78,6 +78,7 @@ def test_one_that_waits_comes_after_all_where_what_replaced_it_failed():
     assert it.latest.tempo == 0.8
     it.failed.append(second)
     assert it.on_its_way(0).serial == first
+    assert (it.latest.scene, it.latest.tempo) == ("battle", 1.5)
     assert it.on_its_way(first) is None
     assert (it.latest.scene, it.latest.tempo) == ("battle", 1.5)
 
@@ -97,7 +98,7 @@ def test_what_comes_though_it_was_taken_back_is_the_scene_that_plays():
     it.take_back(it.on_its_way(0))
     assert it.latest == CALM
     assert it.on_its_way(number) is None
-    assert (it.latest.scene, it.latest.tempo) == ("battle", 0.8)
+    assert (it.latest.scene, it.latest.tempo) == ("battle", 1.5)
 
 
 def test_what_comes_before_it_was_replaced_is_what_the_next_one_follows():

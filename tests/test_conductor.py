@@ -211,7 +211,7 @@ def test_a_pending_transition_can_be_cancelled_and_replaced():
 def test_a_held_scene_goes_on_where_it_was_left():
     music = conductor(
         (0, c.Play(TUNES[0], -1, scene="field")),
-        (RATE * 3, c.Transition(TUNES[1], "bar", 0.0, -1, "battle", hold=True)),
+        (RATE * 3, c.Transition(TUNES[1], "bar", 0.0, -1, "battle", hold=True, leaving="field")),
         (RATE * 8, c.Transition(TUNES[0], "bar", 0.0, -1, "field")),
     )
     away, back = heard(music, "transition")

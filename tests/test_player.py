@@ -309,7 +309,7 @@ def test_a_transition_cancelled_at_once_leaves_player_and_engine_agreed(mixer):
         music.play()
         music.transition("battle", at="bar")
         music.cancel_transition()
-        wait_for(lambda: music.now_playing is not None and music.stats.commands >= 10)
+        wait_for(lambda: music.now_playing is not None and music.stats.commands >= 9)
         wait_for(lambda: music._here().state.tempo == pytest.approx(music.tempo))
         assert music.scene == "calm" == music.now_playing.scene
         assert music._here().state.intensity == music.intensity == 0.4

@@ -30,6 +30,7 @@ from pianogan_bgm.errors import PlaylistError
 from pianogan_bgm.files import write_atomically
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.manifest import (
+    FORMAT,
     MANIFEST,
     SOUNDS,
     Manifest,
@@ -61,7 +62,7 @@ _SAVE_SHARE: Final = 20.0
 _LEFT_OVER: Final = re.compile(r"\.[0-9a-f]{32}\.tmp")
 _LEFT_FOR: Final = 3600.0
 """Seconds after which nobody writes to a temporary file any more; another command may to a younger one."""
-_OURS: Final = b'"pianogan-bgm playlist"'
+_OURS: Final = f'"{FORMAT}"'.encode()
 """What a manifest says near its beginning, a damaged one too."""
 
 
