@@ -108,6 +108,11 @@ class Agenda:
         return self._last()
 
     @property
+    def doubtful(self) -> bool:
+        """Whether something waits, or was taken back, that may come before a command given now."""
+        return any(one.waits for one in self._underway)
+
+    @property
     def serial(self) -> int:
         """Number of what was asked for last."""
         return self._serial

@@ -345,7 +345,6 @@ class Music(ABC):
         earlier = self._on_its_way()
         if plain and isinstance(to, str) and self._is_there(to, earlier):
             return
-        replaces = earlier is not None and earlier.waits
         asked = earlier.before if earlier is not None and earlier.waits else self._agenda.latest
         name, scene = self._scene_of(to, loops)
         rule = rule_for(self.rules, asked.scene, name or "") if self.rules else PLAIN
@@ -367,8 +366,8 @@ class Music(ABC):
             asked.transpose if transpose is None else transpose,
             asked.instruments if instruments is None else instruments,
         )
-        # whether what it replaces comes before it is known when it is too late: then it sets everything
-        feel = coming.feel if replaces else scene.feel
+        # what it would leave as it is may be another by then: so it sets everything
+        feel = coming.feel if self._agenda.doubtful else scene.feel
         waits = when != "now" and (earlier is not None or self._plays())
         serial = self._agenda.ask(coming, asked, feel, waits)
         failed = self._agenda.failed
