@@ -127,6 +127,14 @@ class Agenda:
         coming.taken_back = True
         self.latest = coming.before
 
+    def stop(self) -> None:
+        """What waits never comes, and what was before it holds."""
+        last = self._last()
+        if last is not None and last.waits:
+            self.latest = last.before
+        self._underway = [one for one in self._underway if not (one.waits or one.taken_back)]
+        self.refused = None
+
     def standing(self) -> list[Asked]:
         """What is asked for, and what would be if something of it were taken back or failed."""
         if not self._underway:

@@ -173,9 +173,13 @@ class Seek:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Fade out in ``seconds``; the piece, the queue, pending transitions and held scenes are forgotten."""
+    """Fade out in ``seconds``; the piece, the queue, pending transitions and held scenes are forgotten.
+
+    ``serial``: number of the last play or transition before it: what of them has not come never will.
+    """
 
     seconds: float = 0.03
+    serial: int = 0
 
 
 Command: TypeAlias = (

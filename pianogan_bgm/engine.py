@@ -57,9 +57,6 @@ KEPT_SECONDS: Final = 2.0
 COMPOSE_AGAIN: Final = 5.0
 """Seconds after which endless music is composed again where that failed."""
 
-_BEGINNINGS: Final = (c.Play, c.Transition, c.PlayFigure)
-"""Commands by which something sounds where nothing does."""
-
 log = logging.getLogger("pianogan_bgm")
 
 
@@ -305,15 +302,16 @@ class Engine:
                 if not self.requests:  # otherwise there is no time for it
                     self._warm()
             elif isinstance(request, Control):
-                self._commit(waiting)
-                waiting = []
+                if self.sink.playing or begins(waiting):
+                    self._commit(waiting)
+                    waiting = []
                 self._hold(request is Control.PAUSE)
             else:
                 waiting += self._resolve(request)
         if self.paused and self.sink.playing:
             heard = play_or_stop(waiting) is not None
         else:
-            heard = self.sink.playing or any(isinstance(one, _BEGINNINGS) for one in waiting)
+            heard = self.sink.playing or begins(waiting)
         if not heard:  # the cursor stands: all at once when the music goes on, or begins
             self._put_off = latest(waiting)
         else:
@@ -595,6 +593,11 @@ def sounds(request: Request | Control) -> bool:
     """Whether something may sound by ``request`` where nothing does."""
     kind = request[0] if isinstance(request, tuple) else type(request)
     return callable(request) or kind is c.PlayFigure
+
+
+def begins(commands: Sequence[c.Command]) -> bool:
+    """Whether something sounds by ``commands`` where nothing does."""
+    return any(isinstance(one, c.Play | c.Transition | c.PlayFigure) for one in commands)
 
 
 def play_or_stop(commands: Sequence[c.Command]) -> c.Play | c.Stop | None:

@@ -243,9 +243,10 @@ class Music(ABC):
         self._stop(c.Stop(max(within("ms", ms, 0.0, 600000.0), LEAST_MS) / 1000.0))
 
     def _stop(self, how: c.Stop) -> None:
-        self._send(how)
-        self._take_back()
-        self._stopped, self._agenda.refused = self._agenda.serial, None
+        self._on_its_way()
+        self._agenda.stop()
+        self._stopped = self._agenda.serial
+        self._send(replace(how, serial=self._stopped), *self._feel(self._agenda.latest))
 
     def seek(
         self, seconds: float | None = None, *, beats: float | None = None, bars: float | None = None
@@ -419,21 +420,13 @@ class Music(ABC):
         return None, Scene(piece=check_source(to), loops=whole("loops", loops, -1))
 
     def cancel_transition(self) -> None:
-        """Forget a pending transition."""
-        if not self._take_back():
-            self._send(c.CancelTransition())
-
-    def _take_back(self) -> bool:
-        """A transition that still waits comes no more: what was asked before it holds. Whether there is one.
-
-        Should it come within the tenth of a second that a command takes, it holds after all.
-        """
+        """Forget a pending transition; one that comes within a tenth of a second may come all the same."""
         coming = self._on_its_way()
         if coming is None or not coming.waits:
-            return False
+            self._send(c.CancelTransition())
+            return
         self._agenda.take_back(coming)
         self._send(c.CancelTransition(coming.serial, tuple(self._feel(coming.before))))
-        return True
 
     def _on_its_way(self) -> Coming | None:
         """The play or transition asked for last as long as it has not come, as far as can be heard."""

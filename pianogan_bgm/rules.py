@@ -162,7 +162,7 @@ def _seek(state: State, command: c.Seek, frame: int) -> Out:
 
 def _stop(state: State, command: c.Stop, frame: int) -> Out:
     # what endless music has drawn goes with it: a long fade-out may come to its next piece
-    state = replace(waiting(state, None), queue=state.drawn, held=())
+    state = replace(waiting(state, None), queue=state.drawn, held=(), came=max(state.came, command.serial))
     if _faded(state, frame):
         return Out(replace(state, queue=()))
     frames = state.frames(command.seconds)
