@@ -355,8 +355,7 @@ class Music(ABC):
         if lead is not None:
             lead = figure(lead, self.stingers)
         if hold is None:
-            leaving = self.scenes.get(asked.scene or "")
-            hold = leaving is not None and leaving.hold
+            hold = self._holds(asked.scene)
         tempo, intensity, transpose, instruments = scene.feel
         coming = Asked(
             name,
@@ -393,15 +392,18 @@ class Music(ABC):
 
     def _go_back(self, coming: Coming) -> None:
         """Stay with the scene that ``coming`` would leave; where that comes before, go over to it again."""
-        asked = coming.before
+        asked, left = coming.before, coming.asked.scene
         scene = self.scenes[asked.scene] if asked.scene in self.scenes else _of_mood(asked.scene or "")
-        rule = rule_for(self.rules, coming.asked.scene, asked.scene or "") if self.rules else PLAIN
+        rule = rule_for(self.rules, left, asked.scene or "") if self.rules else PLAIN
         lead = None if rule.filler is None else figure(rule.filler, self.stingers)
-        then = tuple(self._feel(asked))
+        how = (asked.scene, rule.at, rule.fade_beats, lead, self._holds(left), asked.feel, left)
         serial = self._agenda.ask(asked, coming.asked, asked.feel, True)
-        failed, at, beats = self._agenda.failed, rule.at, rule.fade_beats
-        again = _GoOver(failed, serial, scene, asked.scene, at, beats, lead, False, asked.feel, None)
-        self._send(_Stay(failed, serial, coming.serial, then, again))
+        again = _GoOver(self._agenda.failed, serial, scene, *how)
+        self._send(_Stay(again.failed, serial, coming.serial, tuple(self._feel(asked)), again))
+
+    def _holds(self, scene: str | None) -> bool:
+        leaving = self.scenes.get(scene or "")
+        return leaving is not None and leaving.hold
 
     def _plays(self) -> bool:
         here = self._to_save()
