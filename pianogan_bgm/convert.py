@@ -152,8 +152,8 @@ def img2midi(
     def work(job: Job) -> Result:
         slab = join(_placed(job))
         own = slab.facts.get("tempo") if tempo is None else tempo
-        wanted = float(own) if isinstance(own, int | float) else DEFAULT_TEMPO
-        held = min(max(wanted, low), high)
+        wanted = own if isinstance(own, int | float) else DEFAULT_TEMPO
+        held = float(min(max(wanted, low), high))
         counts: Counts = Counter({f"tempos held to {low:g} to {high:g} beats a minute": int(held != wanted)})
         return Result([(job.stem + ending, _midi(slab, job.stem, held))], counts)
 
