@@ -40,6 +40,8 @@ class Asked:
         return dict(zip(LAYERS, self.instruments, strict=True))
 
 
+LONGEST: Final = 6
+"""Of what is under way so much is remembered: each replaces the one before, and seldom do so many fail."""
 UNCHANGED: Final = Feel(None, None, None, None)
 
 
@@ -95,6 +97,7 @@ class Agenda:
         self._serial += 1
         self.latest, self.saved, self.refused = asked, None, None
         self._underway.append(Coming(self._serial, before, asked, feel, waits, saved))
+        del self._underway[:-LONGEST]
         return self._serial
 
     def on_its_way(self, came: int) -> Coming | None:
@@ -136,11 +139,10 @@ class Agenda:
         self.refused = None
 
     def standing(self) -> list[Asked]:
-        """What is asked for, and what would be if something of it were taken back or failed."""
+        """What is asked for, and what would be if something of it were taken back or failed, some twice."""
         if not self._underway:
             return [self.latest]
-        found = [self.latest, *(asked for one in self._underway for asked in (one.before, one.asked))]
-        return [asked for place, asked in enumerate(found) if all(asked is not one for one in found[:place])]
+        return [self.latest, *(asked for one in self._underway for asked in (one.before, one.asked))]
 
     def _last(self) -> Coming | None:
         return next((one for one in reversed(self._underway) if not one.taken_back), None)

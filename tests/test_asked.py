@@ -117,6 +117,9 @@ def test_asking_and_taking_back_for_ever_keeps_nothing():
         ask(it, "battle")
         it.take_back(it.on_its_way(0))
     assert len(it.standing()) < 5
+    for _ in range(100):
+        ask(it, "battle")
+    assert len(it.standing()) < 20
 
 
 def test_a_place_that_could_not_be_gone_on_at_is_kept():
