@@ -74,7 +74,7 @@ class Agenda:
 
     ``latest``: what holds once all that is under way has come. ``saved``: a place to go on at. ``refused``:
     the scene that could not be gone over to, as long as nothing else is asked for. ``failed``: numbers of
-    what could not be made, to be appended by whoever found out.
+    what could not be made, to be appended by whoever found out. ``serial``: of what was asked for last.
     """
 
     def __init__(self, latest: Asked) -> None:
@@ -82,8 +82,8 @@ class Agenda:
         self.saved: dict[str, Any] | None = None
         self.refused: str | None = None
         self.failed: deque[int] = deque()
+        self.serial = 0
         self._underway: list[Coming] = []
-        self._serial = 0
 
     def ask(
         self,
@@ -94,11 +94,11 @@ class Agenda:
         saved: dict[str, Any] | None = None,
     ) -> int:
         """Have a play or transition under way; its number."""
-        self._serial += 1
+        self.serial += 1
         self.latest, self.saved, self.refused = asked, None, None
-        self._underway.append(Coming(self._serial, before, asked, feel, waits, saved))
+        self._underway.append(Coming(self.serial, before, asked, feel, waits, saved))
         del self._underway[:-LONGEST]
-        return self._serial
+        return self.serial
 
     def on_its_way(self, came: int) -> Coming | None:
         """What was asked for last as long as it has not come; ``came``: number of what came last."""
@@ -114,11 +114,6 @@ class Agenda:
     def doubtful(self) -> bool:
         """Whether something waits, or was taken back, that may come before a command given now."""
         return any(one.waits for one in self._underway)
-
-    @property
-    def serial(self) -> int:
-        """Number of what was asked for last."""
-        return self._serial
 
     def take_back(self, coming: Coming) -> None:
         """``coming``, the last of all, is not to come, nor what waited before it; what was before that holds.
@@ -140,8 +135,6 @@ class Agenda:
 
     def standing(self) -> list[Asked]:
         """What is asked for, and what would be if something of it were taken back or failed, some twice."""
-        if not self._underway:
-            return [self.latest]
         return [self.latest, *(asked for one in self._underway for asked in (one.before, one.asked))]
 
     def _last(self) -> Coming | None:

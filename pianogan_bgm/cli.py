@@ -24,6 +24,7 @@ from typing import Any, Final
 from pianogan_bgm import PianoganError, __version__
 from pianogan_bgm.errors import one_line
 from pianogan_bgm.interrupts import terminable
+from pianogan_bgm.json_rules import short
 
 PROGRAM: Final = "pianogan-bgm"
 INTERRUPTED: Final = 130
@@ -130,8 +131,6 @@ def beats(text: str) -> Fraction:
 
 def whole(text: str) -> int:
     """Option value: a whole number; whoever takes it knows its range."""
-    from pianogan_bgm.json_rules import short
-
     # Python makes no number of more than 4300 digits; a seed has 20
     if not re.fullmatch(r"-?\d{1,20}", text):
         raise argparse.ArgumentTypeError(f"expected a whole number; got {short(text)}")
@@ -140,8 +139,6 @@ def whole(text: str) -> int:
 
 def whole_within(text: str, low: int, high: int, what: str) -> int:
     """Option value: a whole number of ``low`` to ``high``. ``what`` it is, in words for the error."""
-    from pianogan_bgm.json_rules import short
-
     if not re.fullmatch(r"\d{1,20}", text) or not low <= int(text) <= high:
         raise argparse.ArgumentTypeError(f"expected {what}; got {short(text)}")
     return int(text)
@@ -149,8 +146,6 @@ def whole_within(text: str, low: int, high: int, what: str) -> int:
 
 def real(text: str) -> float:
     """Option value: a number; whoever takes it knows its range."""
-    from pianogan_bgm.json_rules import short
-
     try:
         return float(text)
     except ValueError:
@@ -159,8 +154,6 @@ def real(text: str) -> float:
 
 def real_within(text: str, low: float, high: float) -> float:
     """Option value: a number of ``low`` to ``high``."""
-    from pianogan_bgm.json_rules import short
-
     try:
         value = float(text)
     except ValueError:
@@ -253,8 +246,6 @@ def formats(text: str) -> tuple[str, ...]:
 
 def some_of(text: str, known: Collection[str]) -> tuple[str, ...]:
     """Words with commas between, each once and in small letters, all of them ``known``."""
-    from pianogan_bgm.json_rules import short
-
     wanted = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
     if unknown := [part for part in wanted if part not in known]:
         raise argparse.ArgumentTypeError(f"expected some of {','.join(known)}; got {short(unknown[0])}")

@@ -124,9 +124,7 @@ class Conductor:
         """The state after the commands at ``frame`` and before its step, which comes after any command."""
         self.advance(frame + 1)
         index = bisect_left(self._moments, frame, key=lambda moment: moment.frame)
-        while index < len(self._moments) and self._moments[index].frame == frame:
-            if self._moments[index].sent is None:
-                break
+        while index < len(self._moments) and (one := self._moments[index]).frame == frame and one.sent:
             index += 1
         return self._after(index - 1)
 

@@ -98,11 +98,7 @@ def switch(state: State, to: c.Transition, frame: int) -> Out:
     state = replace(state, endless=to.endless, mood=to.mood, came=to.serial)
     state = _settings(state, to, frame)
     fade = round(to.fade_beats * STEPS_PER_BEAT * state.step_frames(to.tune)) if old else 0
-    if old is not None:
-        state = _leave(state, old, to, frame, fade, faded_out=before.ends_at is not None)
-    if old is not None and fade:  # it plays on as it did
-        leaving = Leaving(old, frame + fade, before.transpose, before.instruments)
-        state = replace(state, leaving=(*state.leaving, leaving))
+    state = _leave(state, before, to, frame, fade)
     resumed = left_with(state, to.scene)
     deck = coming(state, old, to, resumed)
     held = tuple(one for one in state.held if one is not resumed)
@@ -123,8 +119,11 @@ def coming(state: State, old: Deck | None, to: c.Transition, held: Held | None) 
     return Deck(state.decks, to.tune, loops=to.loops, shift=shift)
 
 
-def _leave(state: State, old: Deck, to: c.Transition, frame: int, fade: int, *, faded_out: bool) -> State:
-    """The old deck is faded in ``fade`` frames, or rings out."""
+def _leave(state: State, before: State, to: c.Transition, frame: int, fade: int) -> State:
+    """The old deck plays on as it did ``before`` under a crossfade of ``fade`` frames, or only rings out."""
+    old = before.deck
+    if old is None:
+        return state
     length = fade or state.frames(0.35)
     faders = tuple(
         replace(fader, ramp=fader.ramp.towards(0.0, frame, length), expires=frame + length)
@@ -133,8 +132,11 @@ def _leave(state: State, old: Deck, to: c.Transition, frame: int, fade: int, *, 
         for fader in state.mix.faders
     )
     state = replace(state, deck=None, mix=replace(state.mix, faders=faders))
+    if fade:
+        leaving = Leaving(old, frame + fade, before.transpose, before.instruments)
+        state = replace(state, leaving=(*state.leaving, leaving))
     # by what was asked it leaves another scene where that came just before, or a fade-out that forgets
-    if to.hold and state.scene == to.leaving and not faded_out:
+    if to.hold and state.scene == to.leaving and before.ends_at is None:
         others = [one for one in state.held if one.scene != state.scene]
         state = replace(state, held=(*others, Held(state.scene, _to_come_back_to(old), state.drawn)))
     return state

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
+
+from pianogan_bgm.engine import Sink
+from pianogan_bgm.pages import Pages, Silent
 
 CHUNK = 256
 _TYPES = {-16: np.int16, 32: np.float32, -32: np.float32, 8: np.uint8, -8: np.int8, 16: np.uint16}
@@ -121,3 +126,13 @@ class FakeMixer:
     def init(self, rate: int, size: int, channels: int) -> None:
         self.form, self.open = (rate, size, channels), True
         self.channels = [FakeChannel(self) for _ in range(8)]
+
+
+def find_sink(mixer: FakeMixer, present: Sink) -> Sink:
+    """The sink for ``mixer`` as it is now, as the engine asks for it: the present one if it still fits."""
+    form = mixer.get_init()
+    if isinstance(present, Pages) and form == present.format:
+        return present
+    if form is None:
+        return present if isinstance(present, Silent) else Silent(present.rate)
+    return Pages(mixer, lambda sound: sound.array, contextlib.nullcontext(), seconds=2.0)

@@ -3,16 +3,16 @@
 import contextlib
 import random
 from dataclasses import replace
+from functools import partial
 
 import pytest
-from fake_mixer import FakeMixer
+from fake_mixer import FakeMixer, find_sink
 from music_fakes import Clock, FakeGenerator, make_piece
 
 from pianogan_bgm import BackgroundMusic, Rule, Scene, Stream, player
 from pianogan_bgm.composer import Composer
 from pianogan_bgm.engine import Engine
 from pianogan_bgm.music import Music
-from pianogan_bgm.pages import Pages, Silent
 from pianogan_bgm.rules import apply
 
 RATE = 8000
@@ -42,8 +42,8 @@ RULES = {
 class _Hands:
     """In the place of the thread: requests lie until the engine's tick is called."""
 
-    def __init__(self, make=None):
-        self.engine = make and make()
+    def __init__(self, engine):
+        self.engine = engine
 
     def send(self, *requests):
         self.engine.requests.extend(requests)
@@ -57,22 +57,13 @@ class Player(BackgroundMusic):
 
     def __init__(self, clock, seed=7, scenes=SCENES, rules=RULES):
         self.clock, self.mixer = clock, FakeMixer()
-        self._worker = _Hands()
-        self._worker.engine = type("Nothing", (), {"pulse": None, "came": 0, "requests": []})()
         model = Composer(FakeGenerator(), seed)
         settings = {"model": model, "instrument": "chip_triangle", "scenes": scenes, "rules": rules}
         Music.__init__(self, PIECES[0], **settings)
-        engine = Engine(self._composer, self._find, clock, lambda event: None, settings=self._settings())
-        self._worker = _Hands(lambda: engine)
+        find = partial(find_sink, self.mixer)
+        engine = Engine(self._composer, find, clock, lambda event: None, settings=self._settings())
+        self._worker = _Hands(engine)
         self._send = self._worker.send
-
-    def _find(self, present):
-        form = self.mixer.get_init()
-        if isinstance(present, Pages) and form == present.format:
-            return present
-        if form is None:
-            return present if isinstance(present, Silent) else Silent(present.rate)
-        return Pages(self.mixer, lambda sound: sound.array, contextlib.nullcontext(), seconds=2.0)
 
     def run(self, seconds):
         until = self.clock.now + seconds

@@ -3,12 +3,13 @@
 import contextlib
 import math
 import random
+from functools import partial
 from itertools import islice
 from time import perf_counter
 
 import numpy as np
 import pytest
-from fake_mixer import FakeMixer
+from fake_mixer import FakeMixer, find_sink
 from music_fakes import Clock, FakeGenerator, make_piece
 
 from pianogan_bgm import commands as c
@@ -29,7 +30,7 @@ from pianogan_bgm.engine import (
     reactions,
 )
 from pianogan_bgm.mixdown import GRID
-from pianogan_bgm.pages import Cursor, Pages, Silent
+from pianogan_bgm.pages import Cursor
 from pianogan_bgm.stingers import STINGERS
 from pianogan_bgm.tune import prepare
 
@@ -45,18 +46,12 @@ class Rig:
         self.clock = Clock()
         self.events = []
         composer = Composer(generator or FakeGenerator(), 7)
-        self.engine = Engine(composer, self._find, self.clock, self.events.append, settings=settings)
+        self.engine = Engine(
+            composer, partial(find_sink, self.mixer), self.clock, self.events.append, settings=settings
+        )
         self.engine.journal = []
         self.band = self.engine._band if hasattr(self.engine, "_band") else None
         self.send(c.SetInstruments(ALL))
-
-    def _find(self, present):
-        form = self.mixer.get_init()
-        if isinstance(present, Pages) and form == present.format:
-            return present
-        if form is None:
-            return present if isinstance(present, Silent) else Silent(present.rate)
-        return Pages(self.mixer, lambda sound: sound.array, contextlib.nullcontext(), seconds=2.0)
 
     def send(self, *requests):
         self.engine.requests.extend(requests)
