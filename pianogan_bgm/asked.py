@@ -63,18 +63,20 @@ class Coming:
 
     def comes_after(self, before: Asked) -> None:
         """What was to be before it never comes: ``before`` is what it comes after."""
-        for name, value in self.feel._asdict().items():
-            if value is None:
-                setattr(self.asked, name, getattr(before, name))
+        if None in self.feel:
+            for name, value in self.feel._asdict().items():
+                if value is None:
+                    setattr(self.asked, name, getattr(before, name))
         self.before = before
 
 
 class Agenda:
     """Plays and transitions in the order they were asked for.
 
-    ``latest``: what holds once all that is under way has come. ``saved``: a place to go on at. ``refused``:
-    the scene that could not be gone over to, as long as nothing else is asked for. ``failed``: numbers of
-    what could not be made, to be appended by whoever found out. ``serial``: of what was asked for last.
+    ``latest``: what holds once all that is under way has come. ``standing``: that, and what would hold if
+    something of it were taken back or failed, some twice. ``saved``: a place to go on at. ``refused``: the
+    scene that could not be gone over to, as long as nothing else is asked for. ``failed``: numbers of what
+    could not be made, to be appended by whoever found out. ``serial``: of what was asked for last.
     """
 
     def __init__(self, latest: Asked) -> None:
@@ -83,6 +85,7 @@ class Agenda:
         self.refused: str | None = None
         self.failed: deque[int] = deque()
         self.serial = 0
+        self.standing = [latest]
         self._underway: list[Coming] = []
 
     def ask(
@@ -96,46 +99,62 @@ class Agenda:
         """Have a play or transition under way; its number."""
         self.serial += 1
         self.latest, self.saved, self.refused = asked, None, None
+        if len(self._underway) == 2 * LONGEST:
+            del self._underway[:LONGEST]
+            self._gather()
         self._underway.append(Coming(self.serial, before, asked, feel, waits, saved))
-        del self._underway[:-LONGEST]
+        self.standing.append(asked)  # what was before it is there already
         return self.serial
 
     def on_its_way(self, came: int) -> Coming | None:
         """What was asked for last as long as it has not come; ``came``: number of what came last."""
-        while self.failed:
-            self._never_comes(self.failed.popleft())
-        while self._underway and self._underway[0].serial <= came:
-            one = self._underway.pop(0)
-            if one.serial == came:
-                self._has_come(one)
-        return self._last()
+        underway = self._underway
+        if self.failed or (underway and underway[0].serial <= came):
+            self._settle(came)
+        return underway[-1] if underway and not underway[-1].taken_back else self._last()
 
     @property
     def doubtful(self) -> bool:
         """Whether something waits, or was taken back, that may come before a command given now."""
-        return any(one.waits for one in self._underway)
+        return any([one.waits for one in self._underway])  # noqa: C419  no generator, for the game's thread
 
     def take_back(self, coming: Coming) -> None:
         """``coming``, the last of all, is not to come, nor what waited before it; what was before that holds.
 
         It is remembered, for it may come nevertheless: a command takes effect a little after it was given.
         """
-        kept = (one for one in self._underway if not (one.waits or one.taken_back))
-        self._underway = [*kept, coming]
+        self._only_certain()
+        self._underway.append(coming)
         coming.taken_back = True
         self.latest = coming.before
+        self._gather()
 
     def stop(self) -> None:
         """What waits never comes, and what was before it holds."""
         last = self._last()
         if last is not None and last.waits:
             self.latest = last.before
-        self._underway = [one for one in self._underway if not (one.waits or one.taken_back)]
+        self._only_certain()
         self.refused = None
+        self._gather()
 
-    def standing(self) -> list[Asked]:
-        """What is asked for, and what would be if something of it were taken back or failed, some twice."""
-        return [self.latest, *(asked for one in self._underway for asked in (one.before, one.asked))]
+    def _only_certain(self) -> None:
+        """What waits, or was taken back, is forgotten."""
+        self._underway[:] = [one for one in self._underway if not (one.waits or one.taken_back)]
+
+    def _gather(self) -> None:
+        """All that stands, from what is under way."""
+        self.standing = [self.latest, *(asked for one in self._underway for asked in (one.before, one.asked))]
+
+    def _settle(self, came: int) -> None:
+        """Look what has failed, and what has come."""
+        while self.failed:
+            self._never_comes(self.failed.popleft())
+        while self._underway and self._underway[0].serial <= came:
+            one = self._underway.pop(0)
+            if one.serial == came:
+                self._has_come(one)
+        self._gather()
 
     def _last(self) -> Coming | None:
         return next((one for one in reversed(self._underway) if not one.taken_back), None)

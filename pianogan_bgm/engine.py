@@ -23,7 +23,7 @@ from pianogan_bgm.conductor import EVENT_KINDS, Conductor, Event, Place
 from pianogan_bgm.instruments import Instrument, load
 from pianogan_bgm.instruments.tones import Block
 from pianogan_bgm.mixdown import GRID
-from pianogan_bgm.music import Desk, Request, commands_of
+from pianogan_bgm.music import Beginning, Desk, Request, commands_of
 from pianogan_bgm.pages import SAFETY_SECONDS, Silent
 from pianogan_bgm.rules import moved
 from pianogan_bgm.turns import hurried
@@ -592,7 +592,7 @@ def reactions() -> Iterator[float]:
 def sounds(request: Request | Control) -> bool:
     """Whether something may sound by ``request`` where nothing does."""
     kind = request[0] if isinstance(request, tuple) else type(request)
-    return callable(request) or kind is c.PlayFigure
+    return callable(request) or issubclass(kind, c.PlayFigure | Beginning)
 
 
 def begins(commands: Sequence[c.Command]) -> bool:

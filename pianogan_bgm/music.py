@@ -51,16 +51,14 @@ class Desk(NamedTuple):
 
 
 Order: TypeAlias = tuple[Any, ...]
-"""A command not made yet: its class, then its fields. The game's thread leaves the making to the music's."""
+"""A request not made yet: its class, then its fields. The game's thread leaves the making to the music's."""
 Request: TypeAlias = c.Command | Order | Callable[[Desk], list[c.Command]]
 
 
 def commands_of(request: Request, desk: Callable[[], Desk]) -> list[c.Command]:
     """What a request comes to; ``desk`` is asked for only where something has to be composed or read."""
-    if isinstance(request, tuple):
-        kind, *fields = request
-        return [kind(*fields)]
-    return request(desk()) if callable(request) else [request]
+    made = request[0](*request[1:]) if isinstance(request, tuple) else request
+    return made(desk()) if callable(made) else [made]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,18 +166,7 @@ class Music(ABC):
         return [
             c.SetLevel("volume", self._volume, 0.0),
             c.SetLevel("duck", self._ducked, 0.0),
-            *self._feel(self._agenda.latest, 0.0, 0.0),
-        ]
-
-    def _feel(
-        self, asked: Asked, seconds: float = c.INTENSITY_SECONDS, beats: float = 1.0
-    ) -> list[c.Command]:
-        """Commands for what a scene may set, in so many seconds and beats."""
-        return [
-            c.SetIntensity(asked.intensity, seconds),
-            c.SetTempo(asked.tempo, beats),
-            c.SetTranspose(asked.transpose),
-            c.SetInstruments(asked.instruments),
+            *_setting(self._agenda.latest, 0.0, 0.0),
         ]
 
     # --- playing ------------------------------------------------------------------------------------
@@ -195,7 +182,7 @@ class Music(ABC):
 
     def _choose(self, piece: Source | None) -> None:
         self._agenda.saved = None
-        for asked in self._agenda.standing():
+        for asked in self._agenda.standing:
             if piece != asked.piece:
                 asked.piece, asked.loaded = piece, True
 
@@ -213,7 +200,7 @@ class Music(ABC):
         asked = replace(before, scene=None if before.loaded else before.scene, loaded=False)
         serial = self._agenda.ask(asked, before, saved=saved)
         silent = self._state() is None
-        settings = self._settings() if silent else self._feel(asked, LEAST_MS / 1000.0, 0.0)
+        settings = self._settings() if silent else _setting(asked, LEAST_MS / 1000.0, 0.0)
         failed, piece, mood, scene = self._agenda.failed, asked.piece, asked.mood, asked.scene
         self._send(_Begin(failed, serial, settings, piece, mood, scene, loops, start, fade, saved))
 
@@ -246,7 +233,7 @@ class Music(ABC):
         self._on_its_way()
         self._agenda.stop()
         self._stopped = self._agenda.serial
-        self._send(replace(how, serial=self._stopped), *self._feel(self._agenda.latest))
+        self._send(replace(how, serial=self._stopped), *_setting(self._agenda.latest))
 
     def seek(
         self, seconds: float | None = None, *, beats: float | None = None, bars: float | None = None
@@ -343,10 +330,11 @@ class Music(ABC):
         plain = at is None and fade_beats is None and filler is None and hold is None
         if isinstance(to, str):
             to = str.__str__(to)  # a StrEnum's plain value
-        earlier = self._on_its_way()
+        agenda = self._agenda
+        earlier = agenda.on_its_way(self._came())
         if plain and isinstance(to, str) and self._is_there(to, earlier):
             return
-        asked = earlier.before if earlier is not None and earlier.waits else self._agenda.latest
+        asked = earlier.before if earlier is not None and earlier.waits else agenda.latest
         name, scene = self._scene_of(to, loops)
         rule = rule_for(self.rules, asked.scene, name or "") if self.rules else PLAIN
         when = rule.at if at is None else one_of("at", at, MOMENTS)
@@ -367,11 +355,10 @@ class Music(ABC):
             asked.instruments if instruments is None else instruments,
         )
         # what it would leave as it is may be another by then: so it sets everything
-        feel = coming.feel if self._agenda.doubtful else scene.feel
+        feel = coming.feel if agenda.doubtful else scene.feel
         waits = when != "now" and (earlier is not None or self._plays())
-        serial = self._agenda.ask(coming, asked, feel, waits)
-        failed = self._agenda.failed
-        self._send(_GoOver(failed, serial, scene, name, when, beats, lead, hold, feel, asked.scene))
+        serial = agenda.ask(coming, asked, feel, waits)
+        self._send((_GoOver, agenda.failed, serial, scene, name, when, beats, lead, hold, feel, asked.scene))
 
     def _is_there(self, scene: str, coming: Coming | None) -> bool:
         """Whether ``scene`` plays already, or is about to, so that to say its name changes nothing.
@@ -380,15 +367,15 @@ class Music(ABC):
         """
         if scene == (self._agenda.refused if coming is None else coming.asked.scene):
             return True  # the one that could not be gone over to is not tried again every frame
+        if coming is not None and not (coming.waits and scene == coming.before.scene):
+            return False
         state = self._state()
         if state is None or state.deck is None or self._came() <= self._stopped:
             return False
         if coming is None:
             return scene == state.scene
-        back = coming.waits and scene == coming.before.scene
-        if back:
-            self._go_back(coming)
-        return back
+        self._go_back(coming)
+        return True
 
     def _go_back(self, coming: Coming) -> None:
         """Stay with the scene that ``coming`` would leave; where that comes before, go over to it again."""
@@ -396,18 +383,19 @@ class Music(ABC):
         scene = self.scenes[asked.scene] if asked.scene in self.scenes else _of_mood(asked.scene or "")
         rule = rule_for(self.rules, left, asked.scene or "") if self.rules else PLAIN
         lead = None if rule.filler is None else figure(rule.filler, self.stingers)
-        how = (asked.scene, rule.at, rule.fade_beats, lead, self._holds(left), asked.feel, left)
-        serial = self._agenda.ask(asked, coming.asked, asked.feel, True)
-        again = _GoOver(self._agenda.failed, serial, scene, *how)
-        self._send(_Stay(again.failed, serial, coming.serial, tuple(self._feel(asked)), again))
+        feel, hold = asked.feel, self._holds(left)
+        serial, failed = self._agenda.ask(asked, coming.asked, feel, True), self._agenda.failed
+        again = (failed, serial, scene, asked.scene, rule.at, rule.fade_beats, lead, hold, feel, left)
+        self._send((_Stay, failed, serial, coming.serial, feel, again))
 
     def _holds(self, scene: str | None) -> bool:
         leaving = self.scenes.get(scene or "")
         return leaving is not None and leaving.hold
 
     def _plays(self) -> bool:
-        here = self._to_save()
-        return here is not None and here.state.deck is not None
+        """Whether something plays that can be left."""
+        state = self._state()
+        return state is not None and state.deck is not None
 
     def _scene_of(self, to: str | Scene | Source, loops: int) -> tuple[str | None, Scene]:
         if isinstance(to, Scene):
@@ -428,7 +416,7 @@ class Music(ABC):
             self._send(c.CancelTransition())
             return
         self._agenda.take_back(coming)
-        self._send(c.CancelTransition(coming.serial, tuple(self._feel(coming.before))))
+        self._send(c.CancelTransition(coming.serial, tuple(_setting(coming.before))))
 
     def _on_its_way(self) -> Coming | None:
         """The play or transition asked for last as long as it has not come, as far as can be heard."""
@@ -462,10 +450,12 @@ class Music(ABC):
 
     def _set(self, entry: str, value: Any) -> bool:
         """Set what a scene may set, too, so that no transition taken back undoes it; whether it is news."""
-        different = [asked for asked in self._agenda.standing() if getattr(asked, entry) != value]
-        for asked in different:
-            setattr(asked, entry, value)
-        return bool(different)
+        news = False
+        for asked in self._agenda.standing:
+            if getattr(asked, entry) != value:
+                setattr(asked, entry, value)
+                news = True
+        return news
 
     @property
     def intensity(self) -> float:
@@ -508,7 +498,7 @@ class Music(ABC):
     @instrument.setter
     def instrument(self, names: str | Mapping[str, str]) -> None:
         change, news = c.SetInstruments(instrument_changes(names)), False
-        for asked in self._agenda.standing():
+        for asked in self._agenda.standing:
             instruments = change.over(asked.instruments)
             news = news or instruments != asked.instruments
             asked.instruments = instruments
@@ -595,13 +585,27 @@ class Music(ABC):
         )
 
 
+def _setting(feel: Feel | Asked, seconds: float = c.INTENSITY_SECONDS, beats: float = 1.0) -> list[c.Command]:
+    """Commands for what is set in ``feel``, in so many seconds and beats."""
+    commands: list[c.Command] = []
+    if feel.intensity is not None:
+        commands.append(c.SetIntensity(feel.intensity, seconds))
+    if feel.tempo is not None:
+        commands.append(c.SetTempo(feel.tempo, beats))
+    if feel.transpose is not None:
+        commands.append(c.SetTranspose(feel.transpose))
+    if feel.instruments is not None:
+        commands.append(c.SetInstruments(feel.instruments))
+    return commands
+
+
 @cache
 def _of_mood(mood: str) -> Scene:
     return Scene(mood=mood)
 
 
 @dataclass(slots=True, eq=False)
-class _Beginning:
+class Beginning:
     """A request by which something begins: its piece is composed or read on the music's thread.
 
     Where that fails, its number ``serial`` is put to ``failed``.
@@ -611,6 +615,7 @@ class _Beginning:
     serial: int
 
     def __call__(self, desk: Desk) -> list[c.Command]:
+        """What it comes to, or the error, which is told."""
         try:
             return self.commands(desk)
         except Exception:
@@ -623,7 +628,7 @@ class _Beginning:
 
 
 @dataclass(slots=True, eq=False)
-class _Begin(_Beginning):
+class _Begin(Beginning):
     """Makes a play, with ``settings``, from the place that was ``saved`` if there is one."""
 
     settings: list[c.Command]
@@ -656,7 +661,7 @@ class _Begin(_Beginning):
 
 
 @dataclass(slots=True, eq=False)
-class _GoOver(_Beginning):
+class _GoOver(Beginning):
     """Makes the transition to ``scene``, whose piece may be one that was left to come back to."""
 
     scene: Scene
@@ -702,14 +707,15 @@ class _GoOver(_Beginning):
 
 
 @dataclass(slots=True, eq=False)
-class _Stay(_Beginning):
+class _Stay(Beginning):
     """Takes back transition ``of``, or, where it comes before that can take effect, goes over ``again``."""
 
     of: int
-    then: tuple[c.Command, ...]
-    again: _GoOver
+    feel: Feel
+    again: tuple[Any, ...]
+    """The fields of a :class:`_GoOver`."""
 
     def commands(self, desk: Desk) -> list[c.Command]:
         if desk.state.came < self.of:
-            return [c.CancelTransition(self.of, self.then, self.serial)]
-        return self.again.commands(desk)
+            return [c.CancelTransition(self.of, tuple(_setting(self.feel)), self.serial)]
+        return _GoOver(*self.again).commands(desk)

@@ -93,6 +93,10 @@ class Stream(Music):
         place = self._conductor.place(self.frame, self._conductor.settled_at(self.frame))
         return place if place.state.running else None
 
+    def _plays(self) -> bool:
+        state = self._conductor.settled_at(self.frame)
+        return state.running and state.deck is not None
+
     def get_busy(self) -> bool:
         """Whether the next block will hold music."""
         self._conductor.advance(self.frame + 1)  # what was told for this frame

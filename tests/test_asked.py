@@ -43,7 +43,7 @@ def test_what_could_not_be_made_leaves_what_was_and_is_refused():
 def test_what_is_set_meanwhile_stays_set_whatever_fails():
     it = agenda()
     number = ask(it, "boss", tempo=2.0)
-    for asked in it.standing():
+    for asked in it.standing:
         asked.intensity = 0.9
     it.failed.append(number)
     it.on_its_way(0)
@@ -116,10 +116,10 @@ def test_asking_and_taking_back_for_ever_keeps_nothing():
     for _ in range(100):
         ask(it, "battle")
         it.take_back(it.on_its_way(0))
-    assert len(it.standing()) < 5
+    assert len(it.standing) < 5
     for _ in range(100):
         ask(it, "battle")
-    assert len(it.standing()) < 20
+    assert len(it.standing) < 20
 
 
 def test_a_place_that_could_not_be_gone_on_at_is_kept():
