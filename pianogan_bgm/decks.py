@@ -104,7 +104,7 @@ def switch(state: State, to: c.Transition, frame: int) -> Out:
     held = tuple(one for one in state.held if one is not resumed)
     queue = () if resumed is None else resumed.queue
     state = replace(state, scene=to.scene, held=held, queue=queue)
-    ramp = Ramp(frame, frame + fade, 0.0 if fade else 1.0, 1.0)
+    ramp = Ramp(frame, frame + fade, 0.0 if fade else 1.0, 1.0, even_power=True)
     out = start(state, deck, float(deck.pos), frame, ramp)
     voices = () if resumed is None else tuple(one for one in out.voices if one[1].start >= frame)
     here = Event("transition", frame, piece=deck.tune.name, scene=to.scene, step=deck.pos)
@@ -126,7 +126,7 @@ def _leave(state: State, before: State, to: c.Transition, frame: int, fade: int)
         return state
     length = fade or state.frames(0.35)
     faders = tuple(
-        replace(fader, ramp=fader.ramp.towards(0.0, frame, length), expires=frame + length)
+        replace(fader, ramp=fader.ramp.towards(0.0, frame, length, bool(fade)), expires=frame + length)
         if fader.deck == old.number
         else fader
         for fader in state.mix.faders

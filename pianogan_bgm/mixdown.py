@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import sqrt
 from operator import is_not
 from typing import Final, TypeAlias
 
@@ -43,12 +44,17 @@ _LAYER_GAINS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Ramp:
-    """A gain that goes from ``low`` at frame ``start`` to ``high`` at frame ``end`` and stays there."""
+    """A gain that goes from ``low`` at frame ``start`` to ``high`` at frame ``end`` and stays there.
+
+    ``even_power``: its square goes evenly, not it itself. Of two pieces, one of which comes as the other
+    goes, the powers add up, so both together are as loud as each of them.
+    """
 
     start: int
     end: int
     low: float
     high: float
+    even_power: bool = False
 
     @classmethod
     def steady(cls, value: float) -> Ramp:
@@ -62,15 +68,17 @@ class Ramp:
         if frame <= self.start:
             return self.low
         part = (frame - self.start) / (self.end - self.start)
+        if self.even_power:
+            return sqrt(self.low**2 * (1.0 - part) + self.high**2 * part)
         return self.low * (1.0 - part) + self.high * part
 
-    def towards(self, value: float, frame: int, frames: int) -> Ramp:
+    def towards(self, value: float, frame: int, frames: int, even_power: bool = False) -> Ramp:
         """A ramp from where this one is at ``frame``."""
-        return Ramp(frame, frame + max(frames, 0), self.value(frame), value)
+        return Ramp(frame, frame + max(frames, 0), self.value(frame), value, even_power)
 
     def scaled(self, gain: float) -> Ramp:
         """The same ramp, all of it by ``gain`` louder."""
-        return Ramp(self.start, self.end, self.low * gain, self.high * gain)
+        return replace(self, low=self.low * gain, high=self.high * gain)
 
     def curve(self, at: int, frames: int) -> Curve:
         """Gains of frames ``at`` to ``at + frames``: one number where they are all the same."""
@@ -80,6 +88,8 @@ class Ramp:
             return self.low
         part = (np.arange(at, at + frames) - self.start) / (self.end - self.start)
         part = np.clip(part, 0.0, 1.0)
+        if self.even_power:
+            return np.sqrt(self.low**2 * (1.0 - part) + self.high**2 * part)
         return self.low * (1.0 - part) + self.high * part
 
 

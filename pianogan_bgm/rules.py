@@ -214,7 +214,7 @@ def moved(state: State, frame: int, rate: int) -> State:
         return round((at - frame) * rate / state.rate)
 
     def on(ramp: Ramp) -> Ramp:
-        return Ramp(0, max(0, there(ramp.end)), ramp.value(frame), ramp.high)
+        return replace(ramp, start=0, end=max(0, there(ramp.end)), low=ramp.value(frame))
 
     present = None if state.deck is None else state.deck.number
     mix = Mix(

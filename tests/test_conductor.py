@@ -194,6 +194,17 @@ def test_a_crossfade_is_as_long_as_its_beats():
     np.testing.assert_array_equal(both[gone:], new[gone:])
 
 
+def test_the_powers_of_both_sides_of_a_crossfade_add_up_to_that_of_one():
+    music = conductor((0, c.Play(TUNES[0], -1)), (2 * RATE, c.Transition(TUNES[1], "now", 4.0)))
+    mix = music.state_at(2 * RATE).mix
+    old, new = (fader.ramp.curve(2 * RATE, RATE) for fader in mix.faders[-2:])
+    assert old[0] == 1.0
+    assert new[0] == 0.0
+    assert np.all(np.diff(old) < 0)
+    assert np.allclose(old**2 + new**2, 1.0)
+    assert mix.faders[-1].ramp.value(2 * RATE + 1000) == pytest.approx(new[1000])
+
+
 def test_a_pending_transition_can_be_cancelled_and_replaced():
     plain = conductor((0, c.Play(TUNES[0], -1)))
     cancelled = conductor(
