@@ -41,7 +41,7 @@ class Asked:
 
 
 LONGEST: Final = 6
-"""Of what is under way so much is remembered: each replaces the one before, and seldom do so many fail."""
+"""Of what is under way at least so much is remembered: each replaces the one before, and seldom do so many fail."""
 UNCHANGED: Final = Feel(None, None, None, None)
 
 
@@ -108,10 +108,9 @@ class Agenda:
 
     def on_its_way(self, came: int) -> Coming | None:
         """What was asked for last as long as it has not come; ``came``: number of what came last."""
-        underway = self._underway
-        if self.failed or (underway and underway[0].serial <= came):
+        if self.failed or (self._underway and self._underway[0].serial <= came):
             self._settle(came)
-        return underway[-1] if underway and not underway[-1].taken_back else self._last()
+        return self._last()
 
     @property
     def doubtful(self) -> bool:
@@ -157,7 +156,10 @@ class Agenda:
         self._gather()
 
     def _last(self) -> Coming | None:
-        return next((one for one in reversed(self._underway) if not one.taken_back), None)
+        for one in reversed(self._underway):
+            if not one.taken_back:
+                return one
+        return None
 
     def _never_comes(self, serial: int) -> None:
         for place, one in enumerate(self._underway):
