@@ -254,6 +254,17 @@ def test_a_platform_does_not_carry_off_the_level():
     assert place.outcome == "playing"
 
 
+@pytest.mark.parametrize("above", range(20, 32))
+def test_who_falls_on_a_rising_platform_lands_on_it(above):
+    place = world("F.P.", "....", "..v.", "....", "#...")
+    place.tick = 40
+    board = place.platforms[0]
+    board.x, board.y = board.at(place.tick)
+    place.hero.y, place.hero.vy = board.y - place.hero.h - above, 3.0
+    steps(place, 20)
+    assert place.hero.bottom == board.y
+
+
 # --- what one meets -------------------------------------------------------------------------------------
 
 
@@ -293,6 +304,14 @@ def test_some_enemies_can_be_stomped_and_some_cannot(kind, expected):
     kinds = steps(place, 12)
     assert expected in kinds
     assert (place.outcome == "dead") is (expected == "die")
+
+
+def test_two_enemies_side_by_side_are_stomped_together():
+    place = world("P", ".", ".", "...gg...F", "#########")
+    steps(place, 1)
+    left, right = place.enemies
+    place.hero.x, place.hero.y, place.hero.vy = (left.x + right.x) / 2, left.y - 40, 4.0
+    assert steps(place, 12) == ["stomp", "stomp"]
 
 
 def test_walkers_turn_back_at_edges_and_walls():

@@ -148,7 +148,8 @@ class World:
             self._bump(*bumped, events)
         for board in self.platforms:
             over = hero.x < board.x + board.w and board.x < hero.x + hero.w
-            if hero.vy >= 0 and over and before <= board.y + 0.01 and hero.bottom >= board.y:
+            lowest = max(board.y, board.at(self.tick - 1)[1])  # it may have risen past the feet in this step
+            if hero.vy >= 0 and over and before <= lowest + 0.01 and hero.bottom >= board.y:
                 hero.y, hero.vy, hero.grounded, hero.chain = board.y - hero.h, 0.0, True, 0
         if hero.grounded and not was_grounded and speed > 3:
             events.append(Event("land", hero.cx, hero.bottom))
@@ -237,13 +238,14 @@ class World:
 
     def _move_enemies(self, events: list[Event]) -> None:
         hero = self.hero
+        falling = hero.vy > 0  # as it came down: it may land on two of them at once
         for foe in self.enemies:
             if abs(foe.cx - hero.cx) > AWAKE:
                 continue
             move_enemy(foe, self.grid)
             if foe.flat or foe.gone or not foe.overlaps(hero):
                 continue
-            if foe.kind in STOMPABLE and hero.vy > 0 and hero.bottom < foe.y + 16:
+            if foe.kind in STOMPABLE and falling and hero.bottom < foe.y + 16:
                 hero.chain += 1
                 foe.flat = FLAT_STEPS
                 bounce(hero, 7.0)
