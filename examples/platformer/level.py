@@ -99,7 +99,7 @@ def parse(text: str, name: str, source: str) -> Level:
         for row in range(ROWS)
         if (letter := cells[row][column]) in THINGS
     )
-    rows = tuple("".join("." if letter in THINGS else letter for letter in row) for row in cells)
+    rows = tuple(_tiles(row) for row in cells)
     level = Level(
         name=name,
         title=header["title"],
@@ -163,6 +163,15 @@ def _join(pictures: list[list[str]], source: str) -> list[str]:
     if not pictures:
         raise LevelError(f"{source}: no picture of {ROWS} lines after the header")
     return ["".join(picture[row] for picture in pictures) for row in range(ROWS)]
+
+
+def _tiles(row: str) -> str:
+    """The row without the things in it: air where they stand, lava where it is beside an ember."""
+    beside = ["~" in row[max(0, column - 1) : column + 2] for column in range(len(row))]
+    return "".join(
+        ("~" if letter == "e" and lava else ".") if letter in THINGS else letter
+        for letter, lava in zip(row, beside, strict=True)
+    )
 
 
 def _check_things(level: Level, source: str) -> None:

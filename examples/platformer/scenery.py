@@ -214,7 +214,7 @@ def _castle() -> Scenery:
             wall.box((66, 52, 90), x + 1.5, row * 15 + 1.5, 37, 12, 2)
     lights = []
     for i in range(4):
-        x = 160 + i * 320
+        x = 140 + i * 320  # so that no torch stands on the seam
         _window(wall, x)
         torch = x + 160
         wall.box((120, 80, 60), torch - 3, 168, 6, 26, 2)
