@@ -775,6 +775,41 @@ def test_every_screen_can_be_drawn_and_looks_different(silent):
     assert len(set(shots.values())) == 5
 
 
+@pytest.mark.parametrize(
+    ("mood", "screens"),
+    [
+        ("asleep", ("title", "card", "play", "paused", "dying", "clear", "game over", "victory")),
+        ("walk", ("play", "paused", "dying")),
+    ],
+)
+def test_the_piano_roll_hides_nothing_that_is_written(silent, monkeypatch, mood, screens):
+    import view as drawn
+    from hud import ROLL_BOX, Type
+
+    written = {}
+
+    def put(letters, _, text, size, at, *more, anchor=None):
+        line = letters.line(text, size, (255, 255, 255))
+        written[text] = line.get_rect(**{anchor or (more[1:] or ("topleft",))[0]: at})
+
+    monkeypatch.setattr(Type, "put", put)
+    canvas, picture = silent.display.set_mode((640, 360)), drawn.View()
+    game = Game(load_folder(LEVELS))
+    game._enter("3-castle")
+    game.world.boss.become(mood)
+    for game.screen in screens:
+        written.clear()
+        game.age = 60
+        picture.draw(canvas, game, drawn.Heard(1.0))
+        box = ROLL_BOX.move(0, drawn.roll_top(game) - ROLL_BOX.top)
+        assert [text for text, place in written.items() if box.colliderect(place)] == []
+        assert written
+
+
+def test_an_ember_leaps_out_of_lava_that_has_no_hole():
+    assert room("P.....F", "#~e~#e#").rows[-1] == "#~~~#.#"
+
+
 def test_danger_makes_the_music_richer_and_peace_thinner(silent, tmp_path):
     soundtrack = game_music.Soundtrack(3, record=tmp_path / "out.wav", model=FakeGenerator())
     game = begun()

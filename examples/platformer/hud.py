@@ -12,6 +12,7 @@ from pen import INK, Color, Pen
 WHITE: Final[Color] = (255, 255, 255)
 GOLD: Final[Color] = (255, 214, 84)
 ROLL_BOX: Final = pygame.Rect(12, 34, 616, 92)
+"""Where the piano roll lies unless something is written there."""
 ROLL_STEPS: Final = 96
 """Sixteenths of music that the piano roll shows: six bars."""
 
@@ -126,11 +127,17 @@ class PianoRoll:
         pygame.draw.rect(self._panel, (150, 130, 200), ((0, 0), ROLL_BOX.size), 2, border_radius=8)
 
     def draw(
-        self, target: pygame.Surface, notes: Sequence[RollNote], step: float, beats_per_bar: int
+        self,
+        target: pygame.Surface,
+        top: int,
+        notes: Sequence[RollNote],
+        step: float,
+        beats_per_bar: int,
     ) -> None:
         """``notes`` about ``step`` of the piece; the playhead stands a quarter of the way across."""
-        target.blit(self._panel, ROLL_BOX)
-        inner = ROLL_BOX.inflate(-12, -12)
+        box = ROLL_BOX.move(0, top - ROLL_BOX.top)
+        target.blit(self._panel, box)
+        inner = box.inflate(-12, -12)
         scale = inner.width / ROLL_STEPS
         first = step - ROLL_STEPS / 4
         head = inner.left + inner.width // 4

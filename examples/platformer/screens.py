@@ -55,9 +55,9 @@ class Screens:
             target, "a little run in three movements", 26, (320, 148), (255, 250, 226), "center"
         )
         if tick // 32 % 2 == 0 or pulse > 0.6:
-            self._letters.put(target, "press ENTER or START", 30, (320, 212), GOLD, "center")
+            self._letters.put(target, "press ENTER or START", 30, (320, 205), GOLD, "center")
         keys = "arrows: run   X or shift: faster   space: jump   P: pause   F: full screen"
-        self._letters.put(target, keys, 18, (320, 322), WHITE, "center")
+        self._letters.put(target, keys, 18, (320, 326), WHITE, "center")
 
     def _name(self, target: pygame.Surface, y: float, tick: int, pulse: float) -> None:
         """Letters that hop along with the beat."""
@@ -77,19 +77,19 @@ class Screens:
                 self._card(target, game)
             case "paused":
                 target.blit(self._shade, (0, 0))
-                put(target, "PAUSE", 64, (320, 150), WHITE, "center")
-                put(target, "P or START: go on", 22, (320, 200), GOLD, "center")
+                put(target, "PAUSE", 64, (320, 178), WHITE, "center")
+                put(target, "P or START: go on", 22, (320, 226), GOLD, "center")
                 keys = "N: another piece    K: keep this one    Tab: piano roll    M: sound    Esc: leave"
-                put(target, keys, 19, (320, 244), WHITE, "center")
+                put(target, keys, 19, (320, 268), WHITE, "center")
             case "clear":
-                put(target, "AREA CLEAR!", 58, (320, 130 - 4 * pulse), GOLD, "center")
+                put(target, "AREA CLEAR!", 58, (320, 158 - 4 * pulse), GOLD, "center")
                 bonus = f"{game.world.seconds_left} seconds left: + {10 * game.world.seconds_left}"
-                put(target, bonus, 24, (320, 176), WHITE, "center")
+                put(target, bonus, 24, (320, 204), WHITE, "center")
             case "game over":
                 target.blit(self._shade, (0, 0))
                 put(target, "GAME OVER", 68, (320, 140), (255, 110, 110), "center")
                 put(target, f"score {game.score}", 26, (320, 194), WHITE, "center")
-                put(target, "ENTER: try again", 20, (320, 232), GOLD, "center")
+                put(target, "ENTER: back to the title", 20, (320, 232), GOLD, "center")
             case "victory":
                 self._victory(target, game, tick, pulse)
 
@@ -117,7 +117,7 @@ class Screens:
 
     def boss_bar(self, target: pygame.Surface, health: int) -> None:
         """The boss's name and what is left of it."""
-        self._letters.put(target, "BASSO", 22, (286, 34), (255, 170, 170), "midright")
+        self._letters.put(target, "BASSO", 22, (286, 43), (255, 170, 170), "midright")
         for i in range(3):
             color: Color = (232, 70, 84) if i < health else (70, 54, 92)
             pygame.draw.rect(target, (40, 28, 54), (294 + i * 34, 36, 32, 14), border_radius=4)

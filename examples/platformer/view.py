@@ -14,7 +14,7 @@ from actors import Boss, Enemy
 from effects import Effects
 from game import Game
 from hero import Hero
-from hud import PianoRoll, RollNote, ScoreLine, Type, music_line
+from hud import ROLL_BOX, PianoRoll, RollNote, ScoreLine, Type, music_line
 from level import ROWS, THEMES, TILE
 from physics import cell
 from scenery import HEIGHT, WIDTH, scenery
@@ -22,6 +22,9 @@ from screens import Screens
 from world import World
 
 LOOK_AHEAD: Final = 0.4
+ROLL_TOPS: Final = {"title": 224, "card": 246, "game over": 246, "victory": 206}
+"""Upper edge of the piano roll on the screens that need its usual place."""
+ROLL_BELOW_BOSS: Final = 56
 
 
 @dataclass(slots=True)
@@ -82,7 +85,7 @@ class View:
             self._draw_level(target, game, heard)
             self._screens.over(target, game, self._tick, heard.pulse)
         if heard.show_roll:
-            self._roll.draw(target, heard.notes, heard.step, heard.beats_per_bar)
+            self._roll.draw(target, roll_top(game), heard.notes, heard.step, heard.beats_per_bar)
         if heard.line:
             music_line(target, self.letters, heard.line, heard.pulse)
 
@@ -256,3 +259,11 @@ class View:
         if abs(hero.vx) < 0.3:
             return poses["stand"][hero.facing][self._tick // 24 % 2]
         return poses["run"][hero.facing][int(abs(hero.strain) // 13) % 4]
+
+
+def roll_top(game: Game) -> int:
+    """Upper edge of the piano roll where it hides nothing that is written."""
+    king = game.world.boss
+    if game.screen in ROLL_TOPS:
+        return ROLL_TOPS[game.screen]
+    return ROLL_BELOW_BOSS if king is not None and king.awake else ROLL_BOX.top
