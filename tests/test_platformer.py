@@ -26,7 +26,7 @@ import music as game_music  # noqa: E402
 from danger import danger  # noqa: E402
 from game import LIVES, Game  # noqa: E402
 from hero import BUFFER, COYOTE, Buttons, hero_at, steer, travel  # noqa: E402
-from level import ROWS, TILE, LevelError, load_folder, parse  # noqa: E402
+from level import ROWS, TILE, LevelError, load, load_folder, parse  # noqa: E402
 from world import World  # noqa: E402
 
 SCORE = 19980
@@ -420,7 +420,11 @@ def test_copies_of_a_game_do_not_touch_each_other():
         (HEAD + picture("P..", "###"), "no way out"),
         (HEAD.replace("next: test\n", "") + picture("P.F", "###"), "where it leads"),
         (HEAD.replace("meadow", "moon") + picture("P.F", "###"), "theme must be one of"),
-        (HEAD.replace("60", "soon") + picture("P.F", "###"), "seconds must be a whole number"),
+        (HEAD.replace("60", "soon") + picture("P.F", "###"), "seconds must be a whole number, 1 to 999"),
+        (HEAD.replace("60", "0") + picture("P.F", "###"), "seconds must be"),
+        (HEAD.replace("60", "1000") + picture("P.F", "###"), "seconds must be"),
+        (HEAD.replace("60", "9" * 5000) + picture("P.F", "###"), r"bad\.txt: seconds must be"),
+        (HEAD.replace("Test", "A" * 25) + picture("P.F", "###"), "a title has at most 24 letters"),
         (HEAD.replace("title: Test\n", "") + picture("P.F", "###"), "the header lacks title"),
         ("colour: red\n" + HEAD + picture("P.F", "###"), "bad.txt:1: expected one of title"),
         (HEAD + "P.F\n###\n", "a picture has 12 lines; this one 2"),
@@ -430,6 +434,17 @@ def test_copies_of_a_game_do_not_touch_each_other():
 def test_a_bad_level_is_refused_and_the_message_says_where(text, message):
     with pytest.raises(LevelError, match=message):
         parse(text, "bad", "bad.txt")
+
+
+def test_a_file_with_a_mark_of_utf_8_is_read_and_one_in_another_encoding_named(tmp_path):
+    text = HEAD.replace("Test", "Höhle") + picture("P.F", "###")
+    file = tmp_path / "cave.txt"
+    file.write_text(text, encoding="utf-8-sig")
+    assert load(file).title == "Höhle"
+    for encoding in ("latin-1", "utf-16"):
+        file.write_text(text, encoding=encoding)
+        with pytest.raises(LevelError, match=r"cave\.txt: save it as UTF-8 text"):
+            load(file)
 
 
 def test_pictures_stand_side_by_side():

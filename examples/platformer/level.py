@@ -31,6 +31,9 @@ FIRST_LEVEL: Final = "1-meadow"
 THEMES: Final = ("meadow", "cave", "castle")
 CELLS: Final = frozenset(".#=B?!Uo^~")
 THINGS: Final = frozenset("PRCDFKgsbehv")
+LONGEST_TITLE: Final = 24
+MOST_SECONDS: Final = 999
+"""More would run into the score beside it."""
 KEYS: Final = ("title", "theme", "seconds", "next", "door")
 
 
@@ -72,7 +75,11 @@ class Level:
 
 def load(path: Path) -> Level:
     """The level in the file ``path``. Raises :class:`LevelError` for a bad one."""
-    return parse(path.read_text(encoding="utf-8"), path.stem, path.name)
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # Windows' editors may begin a file with a mark
+    except UnicodeDecodeError as error:
+        raise LevelError(f"{path.name}: save it as UTF-8 text; {error}") from None
+    return parse(text, path.stem, path.name)
 
 
 def load_folder(folder: Path) -> dict[str, Level]:
@@ -128,8 +135,11 @@ def _header(lines: list[str], source: str) -> tuple[dict[str, str], int]:
         raise LevelError(f"{source}: the header lacks {', '.join(missing)}")
     if found["theme"] not in THEMES:
         raise LevelError(f"{source}: theme must be one of {', '.join(THEMES)}; got {found['theme']!r}")
-    if not found["seconds"].isdecimal() or int(found["seconds"]) < 1:
-        raise LevelError(f"{source}: seconds must be a whole number above 0; got {found['seconds']!r}")
+    if len(found["title"]) > LONGEST_TITLE:
+        raise LevelError(f"{source}: a title has at most {LONGEST_TITLE} letters; got {found['title']!r}")
+    seconds = found["seconds"]
+    if not seconds.isdecimal() or not 1 <= int(seconds[:4]) <= MOST_SECONDS:
+        raise LevelError(f"{source}: seconds must be a whole number, 1 to {MOST_SECONDS}; got {seconds!r}")
     return found, index
 
 
