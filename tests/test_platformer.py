@@ -664,6 +664,40 @@ def test_the_program_says_in_one_line_that_it_cannot_record(tmp_path):
     assert done.stderr.count("\n") == 1
 
 
+def test_the_program_says_in_one_line_that_nothing_can_be_recorded_without_a_model(tmp_path):
+    done = run_main("--record", tmp_path / "out.wav", "--model", tmp_path / "none.onnx", "--frames", 3)
+    assert done.returncode == 1
+    assert done.stderr.startswith("main.py: ")
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_program_says_in_one_line_that_there_is_no_screen():
+    done = run_main("--frames", 3, SDL_VIDEODRIVER="none at all")
+    assert (done.returncode, done.stderr) == (1, "main.py: none at all not available\n")
+
+
+@pytest.mark.parametrize(("arguments", "fast"), [((), False), (("--demo",), True)])
+def test_who_plays_while_recording_has_time_to(silent, tmp_path, monkeypatch, arguments, fast):
+    clocks = []
+
+    class Noted(main.Clock):
+        def __init__(self, fast):
+            clocks.append(fast)
+            super().__init__(fast)
+
+    monkeypatch.setattr(main, "Clock", Noted)
+    model = pytest.importorskip("tiny_model").write_tiny(tmp_path)
+    record = ("--record", str(tmp_path / "out.wav"), "--model", str(model))
+    assert main.main([*record, "--frames", "2", *arguments]) == 0
+    assert clocks == [fast]
+
+
+def test_a_screen_of_one_size_is_no_obstacle(silent):
+    silent.display.set_mode((640, 360))
+    main.press(silent.K_f, None)
+
+
 def test_an_empty_playlist_is_refused_in_one_line(tmp_path):
     done = run_main("--playlist", tmp_path, "--frames", 3)
     assert done.returncode == 1

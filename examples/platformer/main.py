@@ -50,8 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{Path(__file__).name}: {error}", file=sys.stderr)
         return 1
     pygame.init()
-    canvas = open_window()
     try:
+        canvas = open_window()
         soundtrack = Soundtrack(
             options.seed,
             mute=options.mute,
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             model=options.model,
             favourites=None if options.demo else options.favourites,
         )
-    except (PianoganError, OSError) as error:
+    except (PianoganError, OSError, pygame.error) as error:
         print(f"{Path(__file__).name}: {error}", file=sys.stderr)
         return 1
     try:
@@ -78,7 +78,11 @@ def play(
     options: argparse.Namespace,
 ) -> int:
     """The loop: events, as many steps as time has passed, one picture."""
-    view, controls, clock = View(), Controls(), Clock(options.fast or options.record is not None)
+    view, controls, clock = (
+        View(),
+        Controls(),
+        Clock(options.fast or (options.demo and options.record is not None)),
+    )
     frames = 0
     while True:
         for event in pygame.event.get():
@@ -131,7 +135,8 @@ def press(key: int, soundtrack: Soundtrack) -> None:
     if key == pygame.K_ESCAPE:
         pygame.event.post(pygame.event.Event(pygame.QUIT))
     elif key in (pygame.K_f, pygame.K_F11):
-        pygame.display.toggle_fullscreen()
+        with suppress(pygame.error):  # not every screen has another size
+            pygame.display.toggle_fullscreen()
     elif key == pygame.K_n:
         soundtrack.another()
     elif key == pygame.K_k:
@@ -160,7 +165,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--seed", type=int, help="make the order of pieces repeatable")
     add("--mute", action="store_true", help="begin muted")
     add("--playlist", type=Path, metavar="DIR", help="play these pieces instead of composing")
-    add("--record", type=Path, metavar="WAV", help="write the soundtrack to a file instead of playing it")
+    add("--record", type=Path, metavar="WAV", help="write the soundtrack to a file, unheard")
     add("--model", default="open", help="name or file of the model that composes")
     add("--demo", action="store_true", help="watch the game being played; status 0 at victory")
     add("--frames", type=int, default=0, metavar="N", help="stop after so many frames")

@@ -67,7 +67,10 @@ SUNNY: Final = 2
 
 
 class Soundtrack:
-    """The music of one run of the game. Without a model and without a playlist it stays silent."""
+    """The music of one run of the game. Without a model and without a playlist it stays silent.
+
+    Raises ``ModelError`` if there is nothing to record.
+    """
 
     def __init__(
         self,
@@ -97,6 +100,8 @@ class Soundtrack:
         try:
             self.music = Recorder(record, **settings) if record else BackgroundMusic(**settings)
         except ModelError as error:
+            if record:
+                raise
             print(f"playing without music: {error}", file=sys.stderr)
             return
         self.event_type = self.music.event_type
