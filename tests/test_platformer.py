@@ -573,6 +573,20 @@ def test_a_kept_seed_is_what_the_next_game_begins_with(silent, tmp_path):
     again.close()
 
 
+def test_a_kept_seed_comes_again_in_this_run_too(silent, tmp_path):
+    file = tmp_path / "kept.json"
+    generator = FakeGenerator(256)
+    soundtrack = game_music.Soundtrack(3, record=tmp_path / "a.wav", model=generator, favourites=file)
+    game = Game(load_folder(LEVELS))
+    soundtrack.follow(game, [])
+    seed = soundtrack.keep()
+    for game.screen in ("play", "title"):
+        for _ in range(200):
+            soundtrack.follow(game, [])
+    assert (soundtrack.music.now_playing.scene, soundtrack.music.now_playing.seed) == ("title", seed)
+    soundtrack.close()
+
+
 def test_a_kept_seed_is_not_asked_of_another_model(silent, tmp_path):
     file = tmp_path / "kept.json"
     file.write_text('{"open": {"title": 5}}', encoding="utf-8")

@@ -187,6 +187,7 @@ class Soundtrack:
             self._unkept = now.seed
             return None
         self._kept, self._unkept = kept, None
+        self._scenes[now.scene] = replace(self._scenes[now.scene], piece=now.seed)
         return now.seed
 
     def toggle_sound(self) -> None:
