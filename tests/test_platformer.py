@@ -810,6 +810,17 @@ def test_keyboard_and_gamepad_press_the_same_buttons(silent, monkeypatch):
     assert controls.buttons() == Buttons(jump=True)
 
 
+def test_what_was_struck_and_let_go_between_two_steps_counts_for_one(silent):
+    from controls import Controls
+
+    controls = Controls()
+    controls.notice(silent.event.Event(silent.KEYDOWN, key=silent.K_SPACE))
+    controls.notice(silent.event.Event(silent.KEYUP, key=silent.K_SPACE))
+    controls.notice(silent.event.Event(silent.JOYBUTTONDOWN, instance_id=0, button=7))
+    assert controls.buttons() == Buttons(jump=True, start=True)
+    assert controls.buttons() == Buttons()
+
+
 def test_every_screen_can_be_drawn_and_looks_different(silent):
     from view import Heard, View
 

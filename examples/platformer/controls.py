@@ -18,14 +18,24 @@ DEAD_ZONE: Final = 0.35
 
 
 class Controls:
-    """What the player holds down, from all devices together."""
+    """What the player holds down, from all devices together.
+
+    A key or button that was let go again before its step came, as when a frame takes long, counts as held in
+    that step.
+    """
 
     def __init__(self) -> None:
         self._pads: dict[int, pygame.joystick.JoystickType] = {}
+        self._struck_keys: set[int] = set()
+        self._struck_buttons: set[int] = set()
 
     def notice(self, event: pygame.event.Event) -> None:
-        """A gamepad was plugged in or pulled out."""
-        if event.type == pygame.JOYDEVICEADDED:
+        """A key or button was struck, or a gamepad plugged in or pulled out."""
+        if event.type == pygame.KEYDOWN:
+            self._struck_keys.add(event.key)
+        elif event.type == pygame.JOYBUTTONDOWN:
+            self._struck_buttons.add(event.button)
+        elif event.type == pygame.JOYDEVICEADDED:
             pad = pygame.joystick.Joystick(event.device_index)
             self._pads[pad.get_instance_id()] = pad
         elif event.type == pygame.JOYDEVICEREMOVED:
@@ -33,16 +43,26 @@ class Controls:
 
     def buttons(self) -> Buttons:
         """The buttons of this moment."""
-        keys = pygame.key.get_pressed()
-        pads = list(self._pads.values())
-        across = sum(_across(pad) for pad in pads)
-        return Buttons(
-            left=any(keys[key] for key in LEFT) or across < -DEAD_ZONE,
-            right=any(keys[key] for key in RIGHT) or across > DEAD_ZONE,
-            jump=any(keys[key] for key in JUMP) or _pressed(pads, PAD_JUMP),
-            run=any(keys[key] for key in RUN) or _pressed(pads, PAD_RUN),
-            start=any(keys[key] for key in START) or _pressed(pads, PAD_START),
+        across = sum(_across(pad) for pad in self._pads.values())
+        buttons = Buttons(
+            left=self._keys(LEFT) or across < -DEAD_ZONE,
+            right=self._keys(RIGHT) or across > DEAD_ZONE,
+            jump=self._keys(JUMP) or self._pressed(PAD_JUMP),
+            run=self._keys(RUN) or self._pressed(PAD_RUN),
+            start=self._keys(START) or self._pressed(PAD_START),
         )
+        self._struck_keys.clear()
+        self._struck_buttons.clear()
+        return buttons
+
+    def _keys(self, keys: tuple[int, ...]) -> bool:
+        held = pygame.key.get_pressed()
+        return any(held[key] or key in self._struck_keys for key in keys)
+
+    def _pressed(self, buttons: tuple[int, ...]) -> bool:
+        pads = self._pads.values()
+        held = any(pad.get_button(b) for pad in pads for b in buttons if b < pad.get_numbuttons())
+        return held or not self._struck_buttons.isdisjoint(buttons)
 
 
 def _across(pad: pygame.joystick.JoystickType) -> float:
@@ -50,7 +70,3 @@ def _across(pad: pygame.joystick.JoystickType) -> float:
     stick = pad.get_axis(0) if pad.get_numaxes() else 0.0
     cross = pad.get_hat(0)[0] if pad.get_numhats() else 0
     return stick if abs(stick) > DEAD_ZONE else float(cross)
-
-
-def _pressed(pads: list[pygame.joystick.JoystickType], buttons: tuple[int, ...]) -> bool:
-    return any(pad.get_button(b) for pad in pads for b in buttons if b < pad.get_numbuttons())
