@@ -707,6 +707,15 @@ def test_who_plays_while_recording_has_time_to(silent, tmp_path, monkeypatch, ar
     assert clocks == [fast]
 
 
+def test_the_game_pauses_when_its_window_is_left(silent, monkeypatch):
+    canvas, game = silent.display.set_mode((640, 360)), begun()
+    soundtrack = game_music.Soundtrack(model="none")
+    events = [[silent.event.Event(silent.WINDOWFOCUSLOST)]]
+    monkeypatch.setattr(silent.event, "get", lambda *_: events.pop() if events else [])
+    main.play(game, canvas, soundtrack, None, main.parse(["--fast", "--frames", "30"]))
+    assert game.screen == "paused"
+
+
 def test_a_screen_of_one_size_is_no_obstacle(silent):
     silent.display.set_mode((640, 360))
     main.press(silent.K_f, None)

@@ -41,6 +41,10 @@ class Controls:
         elif event.type == pygame.JOYDEVICEREMOVED:
             self._pads.pop(event.instance_id, None)
 
+    def strike_start(self) -> None:
+        """As if the player had struck it."""
+        self._struck_keys.add(START[0])
+
     def buttons(self) -> Buttons:
         """The buttons of this moment."""
         across = sum(_across(pad) for pad in self._pads.values())

@@ -91,6 +91,8 @@ def play(
                 soundtrack.hear(event)
             elif event.type == pygame.QUIT:
                 return 1 if options.demo else 0
+            elif event.type == pygame.WINDOWFOCUSLOST and game.screen == "play":
+                controls.strike_start()  # who looks elsewhere does not want to lose a life
             elif event.type == pygame.KEYDOWN:
                 press(event.key, soundtrack)
 
