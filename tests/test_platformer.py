@@ -783,8 +783,9 @@ def test_keys_ask_for_another_piece_keep_it_show_its_roll_and_mute(silent, tmp_p
 class Pad:
     """A gamepad with a stick pushed and one button held."""
 
-    def __init__(self, across, button):
+    def __init__(self, across, button, buttons=11, hats=1):
         self.across, self.button = across, button
+        self.buttons, self.hats = buttons, hats
 
     def get_numaxes(self):
         return 2
@@ -793,13 +794,40 @@ class Pad:
         return self.across
 
     def get_numhats(self):
-        return 0
+        return self.hats
+
+    def get_hat(self, _):
+        return 0, 0
 
     def get_numbuttons(self):
-        return 8
+        return self.buttons
 
     def get_button(self, number):
         return number == self.button
+
+
+@pytest.mark.parametrize(
+    ("buttons", "hats", "start", "nothing"),
+    [(11, 1, 7, 8), (16, 0, 6, 9), (16, 0, 6, 7), (13, 1, 9, 6), (13, 1, 9, 7)],
+    ids=["xbox", "ps4 bumper", "ps4 stick", "ps5 left trigger", "ps5 right trigger"],
+)
+def test_every_gamepad_pauses_by_its_own_button(silent, buttons, hats, start, nothing):
+    from controls import Controls
+
+    controls = Controls()
+    for button, paused in ((start, True), (nothing, False)):
+        controls._pads[0] = Pad(0.0, button, buttons, hats)
+        assert controls.buttons() == Buttons(start=paused)
+
+
+def test_a_cross_that_is_made_of_buttons_steers(silent):
+    from controls import Controls
+
+    controls = Controls()
+    controls._pads[0] = Pad(0.0, 13, buttons=16, hats=0)
+    assert controls.buttons() == Buttons(left=True)
+    controls._pads[0] = Pad(0.0, 14, buttons=16, hats=0)
+    assert controls.buttons() == Buttons(right=True)
 
 
 def test_keyboard_and_gamepad_press_the_same_buttons(silent, monkeypatch):
@@ -823,6 +851,7 @@ def test_what_was_struck_and_let_go_between_two_steps_counts_for_one(silent):
     from controls import Controls
 
     controls = Controls()
+    controls._pads[0] = Pad(0.0, None)
     controls.notice(silent.event.Event(silent.KEYDOWN, key=silent.K_SPACE))
     controls.notice(silent.event.Event(silent.KEYUP, key=silent.K_SPACE))
     controls.notice(silent.event.Event(silent.JOYBUTTONDOWN, instance_id=0, button=7))
