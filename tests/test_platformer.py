@@ -9,6 +9,7 @@ import sys
 import time
 import wave
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -887,6 +888,21 @@ def test_every_screen_can_be_drawn_and_looks_different(silent):
     assert len(set(shots.values())) == 5
 
 
+@pytest.fixture
+def written(monkeypatch):
+    """Where each line stands that is written from now on."""
+    from hud import Type
+
+    places = {}
+
+    def put(letters, _, text, size, at, *more, anchor=None):
+        line = letters.line(text, size, (255, 255, 255))
+        places[text] = line.get_rect(**{anchor or (more[1:] or ("topleft",))[0]: at})
+
+    monkeypatch.setattr(Type, "put", put)
+    return places
+
+
 @pytest.mark.parametrize(
     ("mood", "screens"),
     [
@@ -894,17 +910,10 @@ def test_every_screen_can_be_drawn_and_looks_different(silent):
         ("walk", ("play", "paused", "dying")),
     ],
 )
-def test_the_piano_roll_hides_nothing_that_is_written(silent, monkeypatch, mood, screens):
+def test_the_piano_roll_hides_nothing_that_is_written(silent, written, mood, screens):
     import view as drawn
-    from hud import ROLL_BOX, Type
+    from hud import ROLL_BOX
 
-    written = {}
-
-    def put(letters, _, text, size, at, *more, anchor=None):
-        line = letters.line(text, size, (255, 255, 255))
-        written[text] = line.get_rect(**{anchor or (more[1:] or ("topleft",))[0]: at})
-
-    monkeypatch.setattr(Type, "put", put)
     canvas, picture = silent.display.set_mode((640, 360)), drawn.View()
     game = Game(load_folder(LEVELS))
     game._enter("3-castle")
@@ -916,6 +925,20 @@ def test_the_piano_roll_hides_nothing_that_is_written(silent, monkeypatch, mood,
         box = ROLL_BOX.move(0, drawn.roll_top(game) - ROLL_BOX.top)
         assert [text for text, place in written.items() if box.colliderect(place)] == []
         assert written
+
+
+def test_a_fourth_level_is_the_fourth_movement(silent, written):
+    from view import Heard, View
+
+    names = ["1-meadow", *(f"level-{number:02}" for number in range(2, 12))]
+    game = Game({name: replace(room("P....F", "######"), name=name) for name in names})
+    canvas, picture = silent.display.set_mode((640, 360)), View()
+    game.screen = "card"
+    for name in names:
+        game._enter(name)
+        picture.draw(canvas, game, Heard())
+    numbers = [line.removeprefix("Movement ") for line in written if line.startswith("Movement ")]
+    assert numbers == ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "11"]
 
 
 def test_an_ember_leaps_out_of_lava_that_has_no_hole():

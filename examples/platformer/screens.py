@@ -16,6 +16,7 @@ from scenery import HEIGHT, WIDTH, Scenery
 Poses = dict[str, dict[int, list[pygame.Surface]]]
 
 NAME: Final = "PIP'S OVERTURE"
+NUMERALS: Final = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
 RAINBOW: Final[tuple[Color, ...]] = (
     (255, 96, 96),
     (255, 168, 66),
@@ -97,8 +98,9 @@ class Screens:
         """The name of an area, sliding in."""
         slide = max(0, 18 - game.age) * 26
         target.blit(self._board, self._board.get_rect(center=(320 - slide, 170)))
-        number = ["I", "II", "III"][sorted(game.levels).index(game.world.level.name) % 3]
-        self._letters.put(target, f"Movement {number}", 24, (320 - slide, 132), GOLD, "center")
+        number = sorted(game.levels).index(game.world.level.name)
+        numeral = NUMERALS[number] if number < len(NUMERALS) else number + 1
+        self._letters.put(target, f"Movement {numeral}", 24, (320 - slide, 132), GOLD, "center")
         self._letters.put(target, game.world.level.title, 42, (320 - slide, 168), WHITE, "center")
         face = self._pips["stand"][1][0]
         target.blit(face, face.get_rect(center=(300 - slide, 208)))
