@@ -108,12 +108,14 @@ class Jukebox(Composer):
 
 
 def _entries(folder: Path) -> tuple[Entry, ...]:
+    if not folder.is_dir():
+        raise PlaylistError(f"{folder.absolute()}: no folder is there; a playlist is a folder of MIDI files")
     if (folder / MANIFEST).is_file():
         tracks = [(track, track.file("mid")) for track in read_manifest(folder).tracks]
         entries = tuple(Entry(folder / file.name, file, track) for track, file in tracks if file is not None)
     else:
-        files = folder.iterdir() if folder.is_dir() else ()
-        entries = tuple(Entry(path) for path in sorted(files) if path.suffix.lower() in (".mid", ".midi"))
+        files = sorted(folder.iterdir())
+        entries = tuple(Entry(path) for path in files if path.suffix.lower() in (".mid", ".midi"))
     if not entries:
         raise PlaylistError(f"{folder}: no MIDI files (*.mid) to play; music is played from its notes")
     return entries

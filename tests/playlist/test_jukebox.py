@@ -155,10 +155,18 @@ def test_a_loop_beyond_the_file_is_refused(tmp_path: Path) -> None:
         Jukebox(tmp_path).tune(1)
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_a_folder_without_midi_files_is_refused_at_once(tmp_path: Path, there: bool) -> None:
+def test_a_folder_without_midi_files_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(PlaylistError, match="no MIDI files"):
-        Stream(playlist=tmp_path if there else tmp_path / "gone")
+        Stream(playlist=tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_named_with_the_whole_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PlaylistError) as refused:
+        Stream(playlist="music")
+    assert str(refused.value).startswith(f"{tmp_path / 'music'}: no folder is there")
 
 
 WITHOUT = """
