@@ -41,7 +41,7 @@ class Asked:
 
 
 LONGEST: Final = 6
-"""Of what is under way at least so much is remembered: each replaces the one before, and seldom do so many fail."""
+"""Of what is under way at least so much is remembered: each replaces the one before, few of them fail."""
 UNCHANGED: Final = Feel(None, None, None, None)
 
 

@@ -195,6 +195,8 @@ class Composer:
 
 def check_source(source: Any) -> Source:
     """``source``, if it can be one; the check a game's thread can afford. Raises by kind."""
+    if isinstance(source, str) and source in MOODS:
+        raise InvalidSetting(f"{source!r} is a mood and no file; say mood={source!r}")
     if isinstance(source, Piece | str | os.PathLike):
         return source
     if isinstance(source, int | np.integer):

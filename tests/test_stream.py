@@ -559,6 +559,13 @@ def test_scenes_that_are_none_and_moods_nobody_knows_are_refused_at_once():
             once(mood=mood)
 
 
+def test_a_mood_given_as_the_piece_is_told_from_a_file_that_is_missing():
+    with pytest.raises(InvalidSetting, match="'calm' is a mood and no file; say mood='calm'"):
+        Stream("calm")
+    with pytest.raises(InvalidSetting, match="is a mood"):
+        Scene(piece="battle")
+
+
 def test_an_event_of_a_stinger_is_there_when_its_bar_comes_and_not_where_it_was_asked_for():
     stream = once(tempo=0.5)
     stream.play(loops=-1)
