@@ -27,6 +27,12 @@ LAYERS: Final = ("melody", "inner", "bass", "stinger")
 _LAYER: Final[dict[arrange.Voice, int]] = {"melody": MELODY, "inner": INNER, "bass": BASS}
 _ANY_RATE: Final = 44100
 """Loudness is judged at this rate: it must not depend on the device's."""
+_BAR_LEFT_OUT: Final = 0.06
+"""What a bar left out of a loop counts against it."""
+_HELD_OVER: Final = 0.3
+"""What a note held over one of its ends does."""
+_MOST_LEFT_OUT: Final = int(_HELD_OVER / _BAR_LEFT_OUT) + 1
+"""Bars at either end: a loop of all bars has one end to be held over, and so beats one that lacks more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +147,11 @@ def _seam(piece: Piece, bar: int, join: int) -> tuple[int, int]:
             unlike += 1.0 - float(prints[a] @ prints[b])
         if a > 0:
             unlike += 1.0 - float(prints[a - 1] @ prints[b - 1])
-        return unlike + 0.3 * (a in held) + 0.3 * (b in held) + 0.06 * (bars - (b - a))
+        lost = _HELD_OVER * (a in held)
+        return unlike + lost + _HELD_OVER * (b in held) + _BAR_LEFT_OUT * (bars - (b - a))
 
-    pairs = [(a, b) for a in range(bars // 4 + 1) for b in range(bars - bars // 4, bars + 1)]
+    most = min(bars // 4, _MOST_LEFT_OUT)  # a file of hours has millions of pairs
+    pairs = [(a, b) for a in range(most + 1) for b in range(bars - most, bars + 1)]
     a, b = min(pairs, key=lambda pair: cost(*pair))
     return a * bar, b * bar
 
