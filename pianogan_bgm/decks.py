@@ -10,11 +10,9 @@ from pianogan_bgm.harmony import Key
 from pianogan_bgm.mixdown import OPEN, Fader, Mix, Ramp
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.state import Deck, Event, Held, Leaving, Out, State, Voices, left_with
-from pianogan_bgm.tune import raised, related_shift
+from pianogan_bgm.tune import PREROLL, raised, related_shift
 from pianogan_bgm.voicing import strike, without_filler
 
-PREROLL: Final = 48
-"""Steps before a sought place whose notes may still ring there."""
 RING_SECONDS: Final = 12.0
 """How long a deck's tones may go on ringing after its last note was struck."""
 LAST_SECONDS: Final = 0.5
@@ -42,7 +40,9 @@ def start(state: State, deck: Deck, step: float, frame: int, fade_in: Ramp) -> O
         mix=replace(state.mix, faders=(*state.mix.faders, fader)),
     )
     voices: Voices = ()
-    for pos in range(max(0, first - PREROLL), first):
+    lately = max(0, first - PREROLL)
+    held = [step for step, end in deck.tune.lasting if step < lately < end]
+    for pos in (*held, *range(lately, first)):
         start = frame - into + round((pos - whole) * pace)
         voices += strike(state, replace(deck, pos=pos), start)
     event = Event("piece", frame, piece=deck.tune.name, scene=state.scene, step=whole)

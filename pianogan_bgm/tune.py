@@ -5,6 +5,7 @@ Preparing costs a few milliseconds once a piece; afterwards a step of music is o
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -27,6 +28,8 @@ LAYERS: Final = ("melody", "inner", "bass", "stinger")
 _LAYER: Final[dict[arrange.Voice, int]] = {"melody": MELODY, "inner": INNER, "bass": BASS}
 _ANY_RATE: Final = 44100
 """Loudness is judged at this rate: it must not depend on the device's."""
+PREROLL: Final = 48
+"""Steps before a sought place whose notes may still ring there; of those further back only what is held."""
 _BAR_LEFT_OUT: Final = 0.06
 """What a bar left out of a loop counts against it."""
 _HELD_OVER: Final = 0.3
@@ -57,7 +60,8 @@ class Tune:
 
     ``by_step``: for each step the notes struck in it. ``bar``: steps a bar. ``join``: the last bar line,
     where another piece may follow. ``loop``: first and last step of the best loop, both bar lines.
-    ``gain``: linear factor that makes pieces equally loud.
+    ``gain``: linear factor that makes pieces equally loud. ``lasting``: where something is struck that is
+    held for longer than :data:`PREROLL`, the step and that at which the last of it is damped.
     """
 
     piece: Piece
@@ -67,6 +71,7 @@ class Tune:
     loop: tuple[int, int]
     key: Key
     gain: float = 1.0
+    lasting: tuple[tuple[int, int], ...] = ()
 
     @property
     def steps(self) -> int:
@@ -107,7 +112,16 @@ def prepare(piece: Piece, expression: Expression = EXPRESSIVE) -> Tune:
         loop=_seam(piece, bar, join),
         key=estimate_key(played.notes),
         gain=arrange.loudness_gain(arrange.tones(played, _ANY_RATE, expression=steady), _ANY_RATE),
+        lasting=tuple(_lasting(by_step)),
     )
+
+
+def _lasting(by_step: Iterable[Iterable[TuneNote]]) -> Iterator[tuple[int, int]]:
+    """Steps at which what is struck is held for long, and those at which the last of it is damped."""
+    for step, notes in enumerate(by_step):
+        longest = max((note.held for note in notes), default=0)
+        if longest > PREROLL:
+            yield step, step + longest
 
 
 def raised(key: Key, semitones: int) -> Key:

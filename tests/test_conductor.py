@@ -439,6 +439,21 @@ def test_seeking_brings_what_still_rings_there():
     np.testing.assert_array_equal(sought.render(RATE * 3 + later, RATE), direct.render(there + later, RATE))
 
 
+@pytest.mark.parametrize("step", [50.0, 60.5, 100.0])
+def test_seeking_brings_notes_that_were_struck_long_before_and_are_held_there(step):
+    held = prepare(Piece((Note(0, 60, 90, 90), Note(4, 64, 2, 90), Note(8, 67, 120, 90)), steps=128))
+
+    def played(at):
+        sustained = Conductor(RATE, lambda name: load("chip_square", RATE))
+        sustained.send(c.Play(held, step=at), 0)
+        return sustained
+
+    later, there = RATE // 2, round(step * RATE / 8)
+    sought = played(step).render(later, RATE)
+    np.testing.assert_array_equal(sought, played(0.0).render(there + later, RATE))
+    assert np.abs(sought).max() > 0.05
+
+
 def test_a_forgotten_frame_cannot_be_changed():
     music = conductor((0, c.Play(TUNES[0], -1)))
     music.render(0, RATE * 4)
