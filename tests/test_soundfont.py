@@ -98,6 +98,38 @@ def test_a_key_let_go_falls_silent_by_the_files_release(tmp_path):
     assert np.abs(slow[after : after + 500]).max() > 0.02
 
 
+def test_a_zone_with_a_delay_begins_later_and_not_at_all_where_the_key_is_let_go_before(tmp_path):
+    half = -1200  # a second is 0 timecents
+    late, usual = written(tmp_path, [(33, half), (54, 1)]), written(tmp_path, [(54, 1)])
+    wait, tone = RATE // 2, Tone(0, 69, RATE, 100)
+    sound = played(late, tone)
+    assert not sound[:wait].any()
+    np.testing.assert_array_equal(sound[wait:], played(usual, Tone(0, 69, RATE - wait, 100), RATE - wait))
+    assert (
+        load(str(late), RATE).ring(tone) == load(str(usual), RATE).ring(Tone(0, 69, RATE - wait, 100)) + wait
+    )
+    assert not played(late, Tone(0, 69, wait, 100)).any()
+    assert load(str(late), RATE).ring(Tone(0, 69, wait, 100)) <= wait
+    np.testing.assert_array_equal(played(written(tmp_path, [(33, -32768), (54, 1)])), played(usual))
+
+
+def test_hold_and_decay_are_longer_for_lower_keys_where_the_file_says_so(tmp_path):
+    decay = [(36, 2400), (37, 1000), (54, 1)]  # four seconds for 100 dB
+
+    def fallen(path, pitch):
+        """Decibels from a twentieth of a second to a quarter."""
+        sound = np.square(played(path, Tone(0, pitch, RATE, 127))).sum(axis=1)
+        return 10 * np.log10(sound[1100:2200].mean() / sound[5500:6600].mean())
+
+    plain, by_key = written(tmp_path, decay), written(tmp_path, [(40, 100), *decay])
+    assert fallen(plain, 48) == pytest.approx(5.0, abs=0.2)
+    assert fallen(by_key, 60) == pytest.approx(fallen(plain, 60), abs=0.01)
+    assert fallen(by_key, 48) == pytest.approx(2.5, abs=0.2)
+    assert fallen(by_key, 72) == pytest.approx(10.0, abs=0.2)
+    held = written(tmp_path, [(39, 100), (35, -2400), *decay])  # a quarter of a second, half of one at 48
+    assert fallen(held, 48) == pytest.approx(0.0, abs=0.2)
+
+
 def test_loudness_follows_velocity_attenuation_and_sustain(tmp_path):
     def level(path, velocity=127, late=False):
         part = played(path, Tone(0, 69, RATE, velocity))[9000:11000] if late else None

@@ -2,8 +2,9 @@
 
 What is read, by the SoundFont 2.04 specification (E-mu, 2006): presets and instruments with their zones by
 key and velocity, 16-bit samples with loops, tuning, attenuation, pan, and the volume envelope. What is not:
-filters, low-frequency oscillators, the modulation envelope, modulators, compressed samples. Attenuation
-counts for 0.4 of what the file says, as in the hardware that the files were made for.
+filters, low-frequency oscillators, the modulation envelope, modulators, forced keys and velocities,
+compressed samples. Attenuation counts for 0.4 of what the file says, as in the hardware that the files were
+made for.
 """
 
 from __future__ import annotations
@@ -26,10 +27,15 @@ MAX_TABLE: Final = 1 << 25
 
 # generators, by their numbers in the specification
 _OFFSETS: Final = ((0, 4), (1, 12), (2, 45), (3, 50))
-_PAN, _ATTACK, _HOLD, _DECAY, _SUSTAIN, _RELEASE = 17, 34, 35, 36, 37, 38
+_PAN, _DELAY, _ATTACK, _HOLD, _DECAY, _SUSTAIN, _RELEASE = 17, 33, 34, 35, 36, 37, 38
+_HOLD_BY_KEY, _DECAY_BY_KEY = 39, 40
 _INSTRUMENT, _KEYS, _VELOCITIES, _ATTENUATION, _COARSE, _FINE = 41, 43, 44, 48, 51, 52
 _SAMPLE, _MODES, _SCALE, _ROOT = 53, 54, 56, 58
-_DEFAULTS: Final = {_ATTACK: -12000, _HOLD: -12000, _DECAY: -12000, _RELEASE: -12000, _SCALE: 100, _ROOT: -1}
+_DEFAULTS: Final = {
+    **dict.fromkeys((_DELAY, _ATTACK, _HOLD, _DECAY, _RELEASE), -12000),
+    _SCALE: 100,
+    _ROOT: -1,
+}
 _NOT_ADDED: Final = (_KEYS, _VELOCITIES, _SAMPLE, _MODES, _ROOT, 0, 1, 2, 3, 4, 12, 45, 50)
 """Generators that a preset may not change."""
 _COMPRESSED: Final = 0x10
@@ -48,8 +54,10 @@ class Zone(NamedTuple):
     """A sample and how it is played for some keys and velocities.
 
     ``start``, ``end``, ``loop``: frames of the file's sample data; ``loop`` is None for a sample that is
-    played once. ``cents``: of the file's rate, as a line of the key: ``scale × key + cents``. ``attack``,
-    ``hold``, ``decay``, ``release``: seconds. ``sustain``, ``gain``: linear. ``sides``: gains of both sides.
+    played once. ``cents``: of the file's rate, as a line of the key: ``scale × key + cents``. ``delay``,
+    ``attack``, ``hold``, ``decay``, ``release``: seconds. Hold and decay are those of key 60, and for each
+    key below it longer by ``hold_by_key`` and ``decay_by_key``, in 1200ths of a doubling. ``sustain``,
+    ``gain``: linear. ``sides``: gains of both sides.
     """
 
     keys: tuple[int, int]
@@ -60,9 +68,12 @@ class Zone(NamedTuple):
     rate: int
     scale: float
     cents: float
+    delay: float
     attack: float
     hold: float
+    hold_by_key: int
     decay: float
+    decay_by_key: int
     sustain: float
     release: float
     gain: float
@@ -187,9 +198,12 @@ def _zone(outer: dict[int, int], inner: dict[int, int], head: Any, frames: int) 
         rate,
         scale,
         100.0 * value.get(_COARSE, 0) + value.get(_FINE, 0) + correction - scale * root,
+        _seconds(value[_DELAY]) if value[_DELAY] > -12000 else 0.0,
         _seconds(value[_ATTACK]),
         _seconds(value[_HOLD]),
+        min(max(value.get(_HOLD_BY_KEY, 0), -1200), 1200),
         _seconds(value[_DECAY]),
+        min(max(value.get(_DECAY_BY_KEY, 0), -1200), 1200),
         10.0 ** (-min(max(value.get(_SUSTAIN, 0), 0), 1000) / 200.0),
         # the file's time is for 100 dB, the release curve's for 40
         max(0.02, 0.4 * _seconds(value[_RELEASE])),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -32,24 +33,33 @@ class SoundFont:
 
     def ring(self, tone: Tone) -> int:
         """Frames until the tone is silent."""
-        return max((self._length(zone, tone) for _, zone in self._matching(tone)), default=0)
+        parts = [(zone, self._delayed(zone, tone)) for _, zone in self._matching(tone)]
+        return max((late.start - tone.start + self._length(zone, late) for zone, late in parts), default=0)
 
     def add(self, tone: Tone, block: Block, at: int) -> None:
         """Add the part of ``tone`` that falls into ``block``."""
         for number, zone in self._matching(tone):
-            length = self._length(zone, tone)
-            first, last = max(0, at - tone.start), min(length, at + len(block) - tone.start)
-            if first >= last:
-                continue
-            gain = LEVEL * tone.gain * velocity_gain(tone.velocity) * zone.gain / 32768.0
-            sound = self._pcm(number, zone, tone.pitch, length)[first:last] * np.float32(gain)
-            sound *= self._envelope(zone, first, last)[:, None]
-            if last > tone.frames:
-                begin = max(first, tone.frames)
-                sound[begin - first :] *= self._release(zone)[begin - tone.frames : last - tone.frames]
-            sound *= np.array(zone.sides, dtype=np.float32)
-            offset = tone.start + first - at
-            block[offset : offset + len(sound)] += sound
+            self._add_zone(number, zone, self._delayed(zone, tone), block, at)
+
+    def _add_zone(self, number: int, zone: Zone, tone: Tone, block: Block, at: int) -> None:
+        length = self._length(zone, tone)
+        first, last = max(0, at - tone.start), min(length, at + len(block) - tone.start)
+        if first >= last:
+            return
+        gain = LEVEL * tone.gain * velocity_gain(tone.velocity) * zone.gain / 32768.0
+        sound = self._pcm(number, zone, tone.pitch, length)[first:last] * np.float32(gain)
+        sound *= self._envelope(zone, tone.pitch, first, last)[:, None]
+        if last > tone.frames:
+            begin = max(first, tone.frames)
+            sound[begin - first :] *= self._release(zone)[begin - tone.frames : last - tone.frames]
+        sound *= np.array(zone.sides, dtype=np.float32)
+        offset = tone.start + first - at
+        block[offset : offset + len(sound)] += sound
+
+    def _delayed(self, zone: Zone, tone: Tone) -> Tone:
+        """The tone as ``zone`` begins it; let go before that, it has no frames."""
+        wait = round(zone.delay * self.rate)
+        return replace(tone, start=tone.start + wait, frames=max(0, tone.frames - wait)) if wait else tone
 
     def _matching(self, tone: Tone) -> list[tuple[int, Zone]]:
         key, velocity = place = tone.pitch, tone.velocity
@@ -66,6 +76,8 @@ class SoundFont:
         return min(float(zone.rate / self.rate * 2.0 ** (cents / 1200.0)), MAX_STEP)
 
     def _length(self, zone: Zone, tone: Tone) -> int:
+        if not tone.frames:
+            return 0
         longest = round(LONGEST_SECONDS * self.rate)
         if zone.loop is None:
             longest = min(longest, int((zone.end - zone.start) / self._step(zone, tone.pitch)))
@@ -74,14 +86,16 @@ class SoundFont:
     def _release(self, zone: Zone) -> Block:
         return release_curve(self.rate, min(zone.release, 4.0))
 
-    def _envelope(self, zone: Zone, first: int, last: int) -> npt.NDArray[np.float32]:
+    def _envelope(self, zone: Zone, pitch: int, first: int, last: int) -> npt.NDArray[np.float32]:
         """Attack, hold and decay; looped samples fade out in the last second of the longest tone."""
         time = np.arange(first, last, dtype=np.float64) / self.rate
-        decayed = np.clip((time - zone.attack - zone.hold) / zone.decay, 0.0, 1.0)
+        hold = zone.hold * 2.0 ** (zone.hold_by_key * (60 - pitch) / 1200.0)
+        decay = zone.decay * 2.0 ** (zone.decay_by_key * (60 - pitch) / 1200.0)
+        decayed = np.clip((time - zone.attack - hold) / decay, 0.0, 1.0)
         # the decay time is for 100 dB; it ends where the sustain level is reached
         level = np.maximum(10.0 ** (-5.0 * decayed), zone.sustain)
         level *= np.clip(time / zone.attack, 0.0, 1.0) * np.clip(LONGEST_SECONDS - time, 0.0, 1.0)
-        return level.astype(np.float32)
+        return np.asarray(level, dtype=np.float32)
 
     def _pcm(self, number: int, zone: Zone, pitch: int, frames: int) -> Pcm16:
         """At least ``frames`` frames of a zone's sample at this pitch, int16 (n, 2), both sides alike."""
