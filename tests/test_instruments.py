@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pianogan_bgm.errors import SoundError
+from pianogan_bgm.generator import Generator
 from pianogan_bgm.instruments import NAMES, Tone, cleaning, load, mix
 from pianogan_bgm.instruments.cleaning import placed, reach, rumble_cells, without_rumble
 from pianogan_bgm.instruments.piano import LAYER_TOPS, SAMPLES, Piano, _clean, recordings
 from pianogan_bgm.instruments.resample import resample, source_begin
 from pianogan_bgm.instruments.tones import release_curve, velocity_gain
+from pianogan_bgm.playlist.loudness import loudness
+from pianogan_bgm.render import render
 from pianogan_bgm.turns import hurried
 
 RATE = 22050
@@ -391,3 +394,10 @@ def test_the_release_falls_40_db_in_its_time_and_ends_in_silence():
     assert curve[11024, 0] == pytest.approx(0.01, rel=0.05)
     assert curve[-1, 0] == 0.0
     assert np.all(np.diff(curve[:, 0]) <= 0)
+
+
+def test_the_same_music_is_about_equally_loud_on_all_instruments():
+    generator = Generator("open")
+    pieces = [generator.compose(seed) for seed in (100, 101, 102, 103)]
+    loud = {name: np.mean([loudness(render(one, RATE, name), RATE) for one in pieces]) for name in NAMES}
+    assert loud == pytest.approx(dict.fromkeys(NAMES, loud["piano"]), abs=1.0)

@@ -89,7 +89,7 @@ VOICES: Final[Mapping[str, Voice]] = MappingProxyType(
             width=0.35,
         ),
         "chip_square": Voice(
-            (Part(_square(64), 0.25, 0.5, sustain=0.55),), attack=0.002, release=0.08, width=0.15
+            (Part(_square(64), 0.31, 0.5, sustain=0.55),), attack=0.002, release=0.08, width=0.15
         ),
         "chip_triangle": Voice(
             (Part(_triangle(32), 0.29, 0.9, sustain=0.6),), attack=0.002, release=0.1, width=0.0
