@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 import numpy as np
 
 from pianogan_bgm.atlas import Atlas, load_atlas
+from pianogan_bgm.checks import within
 from pianogan_bgm.errors import InvalidNote, InvalidSetting
 from pianogan_bgm.json_rules import short
 from pianogan_bgm.latents import check_latent, check_seed, fresh_seed
@@ -240,8 +241,10 @@ def morph(a: Sequence[float], b: Sequence[float], t: float) -> tuple[float, ...]
     """A latent between ``a`` (t = 0) and ``b`` (t = 1), on the arc of the sphere between them.
 
     Latents are 14 normal numbers, so nearly all lie at about one distance from 0; the straight line would
-    leave it and give duller pieces (spherical interpolation: Shoemake 1985).
+    leave it and give duller pieces (spherical interpolation: Shoemake 1985). Raises :class:`InvalidLatent`
+    for what is no latent, :class:`InvalidSetting` for a ``t`` outside 0 to 1.
     """
+    t = within("t", t, 0.0, 1.0)
     first, last = check_latent(a).astype(np.float64), check_latent(b).astype(np.float64)
     norms = float(np.linalg.norm(first)), float(np.linalg.norm(last))
     cosine = float(first @ last) / max(norms[0] * norms[1], 1e-12)
@@ -250,4 +253,4 @@ def morph(a: Sequence[float], b: Sequence[float], t: float) -> tuple[float, ...]
         mixed = (1.0 - t) * first + t * last
     else:
         mixed = (np.sin((1.0 - t) * angle) * first + np.sin(t * angle) * last) / np.sin(angle)
-    return tuple(np.round(mixed * 65536.0).astype(np.float32) / np.float32(65536.0))
+    return tuple((np.round(mixed * 65536.0) / 65536.0).astype(np.float32).tolist())

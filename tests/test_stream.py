@@ -383,6 +383,13 @@ def test_a_morph_walks_from_one_latent_to_another():
     assert min(np.linalg.norm(a), np.linalg.norm(b)) * 0.9 < middle
     with pytest.raises(InvalidLatent):
         morph([0.0], b, 0.5)
+    assert json.loads(json.dumps(morph(a, b, 0.5))) == list(morph(a, b, 0.5))
+
+
+@pytest.mark.parametrize("t", [-0.1, 1.5, float("nan"), float("inf"), "x", None])
+def test_a_morph_goes_no_further_than_its_ends(t):
+    with pytest.raises(InvalidSetting, match="t must be 0 to 1"):
+        morph(latent_of(1), latent_of(2), t)
 
 
 def test_saying_every_frame_which_scene_it_is_changes_nothing():
