@@ -95,7 +95,8 @@ def prepare(piece: Piece, expression: Expression = EXPRESSIVE) -> Tune:
     """
     played = arrange.perform(piece, expression)
     bar = piece.beats_per_bar * STEPS_PER_BEAT
-    by_step: list[list[TuneNote]] = [[] for _ in range(piece.steps)]
+    steps = _rounded(piece.steps, bar)
+    by_step: list[list[TuneNote]] = [[] for _ in range(steps)]
     voices = arrange.split_voices(played.notes)
     ends = arrange.sustained_ends(played) if expression.pedal else [note.end for note in played.notes]
     late = lateness(played.notes) if expression.lead else [0.0] * len(played.notes)
@@ -103,7 +104,7 @@ def prepare(piece: Piece, expression: Expression = EXPRESSIVE) -> Tune:
         rank, held, layer = _rank(note.start, note.pitch, bar), end - note.start, _LAYER[voice]
         by_step[note.start].append(TuneNote(note.pitch, held, note.velocity, layer, rank, seconds))
     steady = replace(expression, ritardando=False)
-    join = piece.steps // bar * bar or piece.steps
+    join = steps // bar * bar or steps
     return Tune(
         piece=piece,
         by_step=tuple(map(tuple, by_step)),
@@ -114,6 +115,12 @@ def prepare(piece: Piece, expression: Expression = EXPRESSIVE) -> Tune:
         gain=arrange.loudness_gain(arrange.tones(played, _ANY_RATE, expression=steady), _ANY_RATE),
         lasting=tuple(_lasting(by_step)),
     )
+
+
+def _rounded(steps: int, bar: int) -> int:
+    """Length in steps, with a last bar that lacks less than a beat made whole: many files end with a note."""
+    lacking = -steps % bar
+    return steps + lacking if lacking < STEPS_PER_BEAT else steps
 
 
 def _lasting(by_step: Iterable[Iterable[TuneNote]]) -> Iterator[tuple[int, int]]:

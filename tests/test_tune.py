@@ -1,5 +1,7 @@
 from random import Random
 
+import pytest
+
 from pianogan_bgm import tune
 from pianogan_bgm.notes import Note, untangle
 from pianogan_bgm.piece import Piece
@@ -36,3 +38,22 @@ def test_no_loop_that_is_not_looked_at_would_be_better(monkeypatch):
     monkeypatch.setattr(tune, "_MOST_LEFT_OUT", 1000)
     assert found == [prepare(piece).loop for piece in pieces]
     assert len({last - piece.steps // 16 * 16 for (_, last), piece in zip(found, pieces, strict=True)}) > 1
+
+
+@pytest.mark.parametrize(
+    ("steps", "beats", "loop", "length"),
+    [
+        (61, 4, (0, 64), 64),  # ends with its last note, short of the bar line
+        (63, 4, (0, 64), 64),
+        (64, 4, (0, 64), 64),
+        (65, 4, (0, 64), 65),
+        (60, 4, (0, 48), 60),  # a beat is lacking: it breaks off, as the model's pieces do
+        (300, 4, (0, 288), 300),
+        (46, 3, (0, 48), 48),
+        (3, 4, (0, 3), 3),
+    ],
+)
+def test_a_last_bar_that_lacks_less_than_a_beat_belongs_to_the_loop(steps, beats, loop, length):
+    notes = tuple(Note(step, 60 + step % 16, 1, 80) for step in range(0, steps, 2))
+    found = prepare(Piece(notes, steps=steps, beats_per_bar=beats))
+    assert (found.loop, found.join, found.steps) == (loop, loop[1], length)
