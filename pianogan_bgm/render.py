@@ -145,7 +145,7 @@ def check_sound(name: str, rate: int, frames: int = 0) -> None:
     """Raise :class:`SoundError` where a file of that ``name`` cannot have ``rate`` Hz or so many frames."""
     kind = PurePath(name).suffix.lower()
     if kind not in SUBTYPES:
-        raise SoundError(f"{name} should end in one of {', '.join(SUBTYPES)}")
+        raise SoundError(f"{name or 'the file'} should end in one of {', '.join(SUBTYPES)}")
     if not RATES[0] <= rate <= RATES[1]:  # libsndfile's Vorbis crashes on some others
         raise SoundError(f"the sample rate must be {RATES[0]} to {RATES[1]} Hz; got {rate!r}")
     if kind == ".flac" and rate >= 1 << 16 and rate % 10:  # RFC 9639, section 9.1.2

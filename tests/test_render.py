@@ -281,6 +281,12 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
 
 
+@pytest.mark.parametrize(("path", "named"), [(".", "the file"), ("music.mp3", "music.mp3")])
+def test_what_should_end_otherwise_is_named_even_without_a_name(path, named, rendered):
+    with pytest.raises(SoundError, match=f"^{named} should end in one of .wav, .flac, .ogg$"):
+        write_audio(path, rendered, 44100)
+
+
 def test_unknown_endings_are_refused_before_anything_is_written(tmp_path, rendered):
     with pytest.raises(SoundError, match=r"song\.mp3.*\.wav, \.flac, \.ogg"):
         write_audio(tmp_path / "song.mp3", rendered, RATE)
