@@ -31,7 +31,7 @@ __all__ = ["EVENT_KINDS", "Conductor", "Event", "Place", "State"]
 @dataclass(frozen=True, order=True, slots=True)
 class _Sent:
     frame: int
-    turn: int
+    number: int
     command: Command = field(compare=False)
 
 
@@ -65,7 +65,7 @@ class Conductor:
         self._mixdown = Mixdown(band, reverb(rate, room))
         self._moments: list[_Moment] = []
         self._waiting: list[_Sent] = []
-        self._turn = 0
+        self._number = 0
         self._until = 0
         self._horizon = 0
 
@@ -77,14 +77,14 @@ class Conductor:
         if at < self._horizon:
             raise ValueError(f"frame {at} is forgotten; frames from {self._horizon} on can be changed")
         self._rewind(at)
-        self._turn += 1
-        insort(self._waiting, _Sent(at, self._turn, command))
-        return self._turn
+        self._number += 1
+        insort(self._waiting, _Sent(at, self._number, command))
+        return self._number
 
-    def retract(self, turn: int) -> None:
+    def retract(self, number: int) -> None:
         """Take back the command of that number, as if it had never been sent."""
         for sent in [one.sent for one in self._moments if one.sent] + self._waiting:
-            if sent.turn == turn:
+            if sent.number == number:
                 self._rewind(sent.frame)
                 self._waiting.remove(sent)
                 return

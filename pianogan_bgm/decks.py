@@ -62,7 +62,7 @@ def dismiss(state: State, frame: int, seconds: float) -> State:
     return replace(state, deck=None, leaving=(), mix=replace(state.mix, faders=faders))
 
 
-def settle(state: State, frame: int) -> State:
+def unfade(state: State, frame: int) -> State:
     """No fade-out any more: what was fading stays as soft as it is."""
     faded = state.mix.fade.value(frame)
     faders = tuple(replace(fader, ramp=fader.ramp.scaled(faded)) for fader in state.mix.faders)
@@ -94,7 +94,7 @@ def waiting(state: State, to: c.Transition | None) -> State:
 def switch(state: State, to: c.Transition, frame: int) -> Out:
     """Go over to the piece of a transition, at a step's first frame."""
     old, before = state.deck, state
-    state = waiting(settle(state, frame), None)
+    state = waiting(unfade(state, frame), None)
     state = replace(state, endless=to.endless, mood=to.mood, came=to.serial)
     state = _settings(state, to, frame)
     fade = round(to.fade_beats * STEPS_PER_BEAT * state.step_frames(to.tune)) if old else 0

@@ -388,12 +388,12 @@ class Engine:
         at = max(at, self._last_at)
         while self.sink.audible and self._frontier < at:  # what comes before the commands
             self._slice()
-        turns = [self.conductor.send(command, at) for command in commands]
+        numbers = [self.conductor.send(command, at) for command in commands]
         if not self.sink.audible:
             self.conductor.advance(at + rate)
         elif not self._replace(at):
-            for turn in turns:
-                self.conductor.retract(turn)
+            for number in numbers:
+                self.conductor.retract(number)
             return False
         self._last_at = at
         self._note_play(commands, at)
@@ -629,6 +629,6 @@ def _kind(command: c.Command) -> tuple[object, ...] | None:
     return None
 
 
-def settled(stats: Stats) -> Stats:
+def copied(stats: Stats) -> Stats:
     """A copy to hand out."""
     return replace(stats, errors=list(stats.errors))

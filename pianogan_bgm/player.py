@@ -27,7 +27,7 @@ import pygame
 from pianogan_bgm.checks import whole
 from pianogan_bgm.composer import Source
 from pianogan_bgm.conductor import EVENT_KINDS, Event, Place
-from pianogan_bgm.engine import Control, Engine, Sink, Stats, settled
+from pianogan_bgm.engine import Control, Engine, Sink, Stats, copied
 from pianogan_bgm.errors import InvalidSetting
 from pianogan_bgm.mixer import usable_mixer
 from pianogan_bgm.music import Music, Request
@@ -330,7 +330,7 @@ class BackgroundMusic(Music):
     @property
     def stats(self) -> Stats:
         """What was counted so far."""
-        return settled(self._worker.engine.stats)
+        return copied(self._worker.engine.stats)
 
     @property
     def silent(self) -> bool:

@@ -13,11 +13,11 @@ from pianogan_bgm.decks import (
     dismiss,
     key_to_come,
     ramp_of,
-    settle,
     start,
     steps_until,
     steps_until_switch,
     switch,
+    unfade,
     waiting,
 )
 from pianogan_bgm.harmony import Key
@@ -34,7 +34,7 @@ def apply(state: State, command: c.Command, frame: int) -> Out:
 
 def _play(state: State, command: c.Play, frame: int) -> Out:
     idle = state.deck is None or state.ends_at is not None
-    state = dismiss(settle(state, frame), frame, CUT_SECONDS)
+    state = dismiss(unfade(state, frame), frame, CUT_SECONDS)
     state = replace(
         waiting(state, None),
         endless=command.endless,
