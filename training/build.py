@@ -23,6 +23,7 @@ from training import licences
 from training.corpus import ARRAYS, ARRAYS_FILE, FORMAT_VERSION, MANIFEST_FILE, SPLITS, DataError, sha256_of
 from training.grid import MAX_ERROR, GridPiece
 from training.similar import same_music
+from training.sources import UNPACKED
 from training.works import split_by_work
 
 CHANGES: Final = (
@@ -87,8 +88,8 @@ def build(jobs: Sequence[Job], output: Path, name: str, skipped: list[dict[str, 
 
 def _tidy(output: Path) -> None:
     """Remove the work that was kept, and what a run that was killed had half written."""
-    for left in output.glob(".work-*"):
-        shutil.rmtree(left)
+    for left in (*output.glob(".work-*"), *output.glob(f"{UNPACKED}*")):
+        shutil.rmtree(left, ignore_errors=True)
     for half in output.glob(".*.tmp"):
         half.unlink()
 

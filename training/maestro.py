@@ -69,8 +69,11 @@ def performances(root: Path) -> dict[str, Performance]:
     if not tables:
         raise DataError(f"{root} holds no maestro-v*.csv: expected the MAESTRO dataset")
     found = {}
-    for row in _rows(tables[0]):
+    columns = ("midi_filename", "canonical_composer", "canonical_title", "split")
+    for row in _rows(tables[0], *columns):
         name = row["midi_filename"]
+        if row["split"] not in SPLITS:
+            raise DataError(f"{tables[0]}: split must be one of {SPLITS}; {name} has {row['split']!r}")
         found[name] = Performance(
             path=tables[0].parent / name,
             name=name,
@@ -81,9 +84,17 @@ def performances(root: Path) -> dict[str, Performance]:
     return found
 
 
-def _rows(table: Path) -> list[dict[str, str]]:
-    with table.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def _rows(table: Path, *columns: str) -> list[dict[str, str]]:
+    """The rows of a table, each of which has all of ``columns``; raises :class:`DataError` for others."""
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{table} is not a table of text: {error}") from error
+    for number, row in enumerate(rows, 1):
+        if missing := [column for column in columns if row.get(column) is None]:
+            raise DataError(f"{table}: row {number} has no {missing[0]}; is the file whole?")
+    return rows
 
 
 def fixed_jobs(root: Path) -> list[Job]:
@@ -117,7 +128,8 @@ def excerpts(root: Path, asap: Path) -> Iterator[Excerpt]:
     tables = sorted(asap.rglob("metadata.csv"), key=lambda path: len(path.parts))
     if not tables:
         raise DataError(f"{asap} holds no metadata.csv: expected the ASAP dataset")
-    for row in _rows(tables[0]):
+    columns = ("composer", "title", "midi_performance", "performance_annotations", "start", "end")
+    for row in _rows(tables[0], *columns, "maestro_midi_performance"):
         performance = known.get(row["maestro_midi_performance"].removeprefix("{maestro}/"))
         if performance is not None:
             yield Excerpt(
@@ -126,9 +138,16 @@ def excerpts(root: Path, asap: Path) -> Iterator[Excerpt]:
                 composer=row["composer"],
                 title=row["title"],
                 text=(tables[0].parent / row["performance_annotations"]).read_text("utf-8"),
-                start=float(row["start"] or 0.0),
-                end=float(row["end"] or "inf"),
+                start=_seconds(row["start"] or "0", tables[0]),
+                end=_seconds(row["end"] or "inf", tables[0]),
             )
+
+
+def _seconds(text: str, table: Path) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise DataError(f"{table}: start and end must be seconds; got {text!r}") from error
 
 
 def asap_jobs(root: Path, asap: Path) -> tuple[list[Job], list[dict[str, str]]]:

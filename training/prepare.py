@@ -15,11 +15,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from pianogan_bgm.cli import INTERRUPTED
+from pianogan_bgm.errors import one_line
 from training import licences, smf, sources
 from training.build import Job, build
 from training.corpus import DataError
@@ -29,13 +32,16 @@ from training.maestro import asap_jobs, fixed_jobs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit status."""
+    """Entry point; returns the exit status: 1 for what cannot be read or written, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (DataError, OSError) as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 
@@ -67,7 +73,7 @@ def _run_download(options: argparse.Namespace) -> None:
 
 def _run_beats(options: argparse.Namespace) -> None:
     with sources.opened(options.source, options.output) as root:
-        files = sources.midi_files(root, options.source.name.split(".", maxsplit=1)[0])
+        files = sources.midi_files(root, _label(options.source))
         allowed = [file for file in files if licences.is_allowed(file.licence, options.allow_licence)]
         refused = [file for file in files if not licences.is_allowed(file.licence, options.allow_licence)]
         for (source, licence), count in sorted(Counter((f.source, f.licence) for f in refused).items()):
@@ -76,6 +82,12 @@ def _run_beats(options: argparse.Namespace) -> None:
             raise DataError("no file has a licence that may be used; --allow-licence NAME widens the choice")
         skipped = [{"file": f.name, "reason": f"licence not allowed: {f.licence}"} for f in refused]
         build([_beat_job(file) for file in allowed], options.output, options.name, skipped)
+
+
+def _label(source: Path) -> str:
+    """What a source is called: the name of a folder, though it be given as ".", or of an archive."""
+    name = os.path.basename(os.path.abspath(source))
+    return name if source.is_dir() else name.split(".", maxsplit=1)[0]
 
 
 def _run_maestro(options: argparse.Namespace) -> None:

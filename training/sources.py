@@ -1,7 +1,7 @@
 """Where music comes from: folders and archives, unpacked safely, and what is known about each file.
 
-Licences come from per-file fields in a ``*manifest*.json`` or from the licence file of the file's folder
-(or the nearest folder above it); a file with neither has the licence "unknown".
+Licences come from per-file fields in a ``*manifest*.json`` or from a licence file, of the file's folder or
+the nearest one above it; a file with neither has the licence "unknown".
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from training.works import work_keys
 MIDI_ENDINGS: Final = {".mid", ".midi"}
 MAX_UNPACKED: Final = 20 * 2**30
 """Bytes an archive may unpack to."""
+UNPACKED: Final = ".unpacked-"
+"""How the folders begin that archives are unpacked to."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def opened(source: Path, scratch: Path) -> Iterator[Path]:
     if not source.is_file():
         raise DataError(f"{source} does not exist: expected a folder or a tar or zip archive")
     scratch.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".unpacked-", dir=scratch))
+    folder = Path(tempfile.mkdtemp(prefix=UNPACKED, dir=scratch))
     try:
         _unpack(source, folder)
         inside = list(folder.iterdir())
@@ -110,15 +112,15 @@ class _Catalogue:
 
     def __init__(self, root: Path, label: str) -> None:
         self.root, self.label = root, label
-        self._rows: dict[str, dict[str, Any]] = {}
+        self._rows: dict[Path, dict[str, dict[str, Any]]] = {}
         self._folders: dict[Path, tuple[str, str]] = {}
         self._sources = _described(root)
         for path in sorted(root.rglob("*manifest*.json")):
-            self._rows |= _rows(path)
+            self._rows.setdefault(path.parent, {}).update(_rows(path))
 
     def describe(self, path: Path) -> SourceFile:
         name = path.relative_to(self.root).as_posix()
-        row = self._rows.get(path.stem, {})
+        row = self._row(path)
         composer, title, entry, places = _facts(path, row)
         licence, notice = self._licence(path.parent)
         if stated := row.get("license") or row.get("licence"):
@@ -135,10 +137,20 @@ class _Catalogue:
             keys=work_keys(composer, title, *places, entry=entry),
         )
 
+    def _row(self, path: Path) -> dict[str, Any]:
+        """What the nearest manifest that names a file says of it: by its place, or by its name alone."""
+        for folder in path.parents[: len(path.relative_to(self.root).parts)]:
+            rows = self._rows.get(folder, {})
+            place = path.relative_to(folder).with_suffix("").as_posix()
+            if (row := rows.get(place, rows.get(path.stem))) is not None:
+                return row
+        return {}
+
     def _licence(self, folder: Path) -> tuple[str, str]:
         """Licence and notice of a folder, from its own licence file or the nearest one above."""
         if folder not in self._folders:
-            found = sorted(p for p in folder.iterdir() if re.match(r"(?i)licen[cs]e|copying", p.name))
+            named = (p for p in folder.iterdir() if re.match(r"(?i)licen[cs]e|copying", p.name))
+            found = sorted(path for path in named if path.is_file())
             if found:
                 text = found[0].read_text("utf-8", errors="replace")
                 self._folders[folder] = (licences.identify(text), _notice(text))
@@ -150,16 +162,22 @@ class _Catalogue:
 
 
 def _rows(path: Path) -> dict[str, dict[str, Any]]:
-    """A manifest's rows by file stem: a list of objects with "file", or an object of objects by file."""
+    """A manifest's rows by the file's place from its folder, without ending.
+
+    A list of objects with "file", or an object of objects by file; raises :class:`DataError` for others.
+    """
     try:
         content = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise DataError(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict | list):
+        raise DataError(f"{path} must be a list or an object; got {content!r:.40}")
     if isinstance(content, dict):
         rows = [{"file": name, **row} for name, row in content.items() if isinstance(row, dict)]
     else:
         rows = [row for row in content if isinstance(row, dict) and "file" in row]
-    return {Path(str(row["file"])).stem: row for row in rows}
+    places = [PurePosixPath(str(row["file"])) for row in rows]
+    return {(place.parent / place.stem).as_posix(): row for place, row in zip(places, rows, strict=True)}
 
 
 def _facts(path: Path, row: dict[str, Any]) -> tuple[str, str, str, list[str]]:

@@ -187,8 +187,7 @@ def test_interrupted_work_goes_on_where_it_stopped(
         return real(job)
 
     monkeypatch.setattr(build_module, "_convert", breaking)
-    with pytest.raises(KeyboardInterrupt):
-        prepare.main(["beats", str(collection), "-o", str(tmp_path / "out")])
+    assert prepare.main(["beats", str(collection), "-o", str(tmp_path / "out")]) == 130
     assert not (tmp_path / "out" / MANIFEST_FILE).exists()
     again: list[str] = []
     monkeypatch.setattr(
@@ -208,8 +207,7 @@ def interrupted(collection: Path, output: Path, monkeypatch: pytest.MonkeyPatch)
             raise KeyboardInterrupt
 
         patched.setattr(build_module, "write", breaking)
-        with pytest.raises(KeyboardInterrupt):
-            prepare.main(["beats", str(collection), "-o", str(output)])
+        assert prepare.main(["beats", str(collection), "-o", str(output)]) == 130
     (work,) = output.glob(".work-*")
     return work
 
@@ -324,6 +322,95 @@ def test_a_manifest_states_licence_title_and_composer_of_each_file(tmp_path: Pat
     assert (found.licence, found.title, found.composer) == ("CC BY 3.0", row["title"], "ChopinFF")
     assert found.attribution == "Prelude, Op. 28 No. 4 (Chopin), typeset by A. Setter (Mutopia-1)"
     assert found.keys == {"chopin op28"}
+
+
+def test_files_called_alike_have_each_the_licence_of_their_own_folder(
+    tmp_path: Path,
+) -> None:
+    for folder, licence in (("free", "CC BY 4.0"), ("kept", "CC BY-NC 4.0"), ("silent", "")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.mid").write_bytes(midi_bytes(tune(1)))
+        rows = {"1.mid": {"license": licence, "title": folder}} if licence else {}
+        (tmp_path / folder / "manifest.json").write_text(json.dumps(rows))
+    found = {file.name: (file.licence, file.title) for file in sources.midi_files(tmp_path)}
+    assert found == {
+        "free/1.mid": ("CC BY 4.0", "free"),
+        "kept/1.mid": ("CC BY-NC 4.0", "kept"),
+        "silent/1.mid": (licences.UNKNOWN, "1"),
+    }
+
+
+def test_one_manifest_tells_files_called_alike_apart_by_their_folders(tmp_path: Path) -> None:
+    for folder in ("free", "kept", "else"):
+        (tmp_path / folder).mkdir()
+        for name in ("1.mid", "2.mid"):
+            (tmp_path / folder / name).write_bytes(midi_bytes(tune(1)))
+    licence = {"free/1.mid": "CC BY 4.0", "kept/1.mid": "CC BY-NC 4.0", "2.mid": "CC0 1.0"}
+    rows = [{"file": name, "license": said} for name, said in licence.items()]
+    (tmp_path / "manifest.json").write_text(json.dumps(rows))
+    found = {file.name: file.licence for file in sources.midi_files(tmp_path)}
+    assert [found[f"{folder}/1.mid"] for folder in ("free", "kept", "else")] == [
+        "CC BY 4.0",
+        "CC BY-NC 4.0",
+        licences.UNKNOWN,
+    ]
+    assert {found[f"{folder}/2.mid"] for folder in ("free", "kept", "else")} == {"CC0 1.0"}
+
+
+def test_a_folder_of_licences_is_no_licence_file(tmp_path: Path) -> None:
+    (tmp_path / "a.mid").write_bytes(midi_bytes(tune(1)))
+    (tmp_path / "LICENSES").mkdir()
+    (tmp_path / "LICENSES" / "CC0-1.0.txt").write_text(CC0)
+    (found,) = sources.midi_files(tmp_path)
+    assert found.licence == licences.UNKNOWN
+
+
+def test_a_folder_given_as_a_dot_is_credited_by_its_name(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(collection)
+    manifest = prepared(Path("."), tmp_path / "out").manifest
+    assert [credit["text"] for credit in manifest["attribution"]] == ["tunes"]
+
+
+@pytest.mark.parametrize("what", ["lost file", "manifest", "output"])
+def test_what_cannot_be_read_or_written_is_named_in_one_line(
+    collection: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    output = tmp_path / "out"
+    if what == "lost file":
+        (collection / "lost.mid").symlink_to(tmp_path / "nowhere.mid")
+    elif what == "manifest":
+        (collection / "manifest.json").write_text("5")
+    else:
+        output.write_text("a file")
+    assert prepare.main(["beats", str(collection), "-o", str(output)]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert {"lost file": "lost.mid", "manifest": "manifest.json", "output": "out"}[what] in said
+
+
+def test_an_interrupt_says_how_to_go_on(
+    collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build_module, "_convert", interrupted)
+    assert prepare.main(["beats", str(collection), "-o", str(tmp_path / "out")]) == 130
+    assert capsys.readouterr().err.endswith("interrupted; the same command goes on from here\n")
+
+
+def test_what_a_killed_run_had_unpacked_is_removed(collection: Path, tmp_path: Path) -> None:
+    left = tmp_path / "out" / ".unpacked-by-a-killed-run"
+    left.mkdir(parents=True)
+    (left / "tune.mid").write_bytes(b"")
+    archive = tmp_path / "tunes.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in collection.iterdir():
+            packed.write(path, path.name)
+    prepared(archive, tmp_path / "out")
+    assert not left.exists()
 
 
 def test_archives_that_point_outside_are_refused_and_write_nothing(tmp_path: Path) -> None:
@@ -546,6 +633,28 @@ def test_asaps_beats_put_maestro_on_its_bars_wherever_the_excerpt_was_moved(
     assert int(corpus.downbeats(0)[0]) == int(corpus.notes(0)[0, 0])
     assert corpus.manifest["skipped"] == [{"file": "p1.midi", "reason": "no beat annotation"}]
     assert corpus.manifest["licence"] == {"CC BY-NC-SA 4.0": 2}
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        ("maestro", ",p2.midi,p2.wav,60.0", "", "row 3 has no midi_filename"),
+        ("maestro", "canonical_title", "title", "row 1 has no canonical_title"),
+        ("maestro", ",test,", ",tset,", "split must be one of"),
+        ("asap", ",0.5,", ",half,", "start and end must be seconds; got 'half'"),
+        ("asap", "performance_annotations", "annotations", "row 1 has no performance_annotations"),
+    ],
+)
+def test_a_table_that_is_damaged_is_named(
+    maestro_folder: Path, tmp_path: Path, capsys: Any, which: tuple[str, str, str, str]
+) -> None:
+    table, old, new, said = which
+    asap = asap_folder(tmp_path, (0,), "0.5", 0.0)
+    path = {"maestro": maestro_folder / "maestro-v3.0.0.csv", "asap": asap / "metadata.csv"}[table]
+    path.write_text(path.read_text().replace(old, new))
+    given = ["maestro", str(maestro_folder), "--asap", str(asap), "-o", str(tmp_path / "out")]
+    assert prepare.main(given) == 1
+    assert f"{path}: {said}" in capsys.readouterr().err
 
 
 def test_an_annotation_of_other_music_is_refused(maestro_folder: Path) -> None:
