@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pianogan_bgm.errors import one_line
 from pianogan_bgm.files import write_together
 from training.config import published
-from training.runs import read_meta
+from training.runs import UnfitRun, checkpoint, read_facts, read_meta
 
 KEPT = ("encoder", "decoder", "composer")
 """Groups of variables in the run's checkpoint."""
@@ -28,14 +29,17 @@ def keep(run: Path, folder: Path) -> None:
 
     The latter holds what the run's ``run.json`` says (with the "origin" of a run that began with another's
     weights), the step of the weights, and the sha256 of the file they are in. Raises ``FileNotFoundError``
-    where the first stage has no best checkpoint yet; then nothing is written.
+    where the first stage has no best checkpoint yet, :class:`UnfitRun` where that or ``run.json`` cannot be
+    read; then nothing is written.
     """
     path = run / "checkpoints" / "vae-best.npz"
-    with np.load(path, allow_pickle=False) as arrays:
+    with checkpoint(path) as arrays:
         step = read_meta(arrays)["step"]
         names = [name for name in arrays.files if name.partition("/")[0] in KEPT]
         weights = {name: arrays[name].astype(np.float16) for name in names}
-    facts = published(json.loads((run / "run.json").read_text(encoding="utf-8")))
+    if not (told := read_facts(run)):
+        raise UnfitRun(f"{run}: run.json is missing or empty")
+    facts = published(told)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **weights)
     kept = buffer.getvalue()
@@ -45,7 +49,7 @@ def keep(run: Path, folder: Path) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Command line; exit status 2 where the run is not far enough."""
+    """Command line; exit status 2 where the run is not far enough, or something cannot be read or written."""
     parser = argparse.ArgumentParser(prog="python -m training.keep", description=__doc__)
     parser.add_argument("run", type=Path, help="run folder of training.train")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder to write")
@@ -57,6 +61,9 @@ def main(argv: list[str] | None = None) -> int:
             f"{args.run}: no best weights of the first stage yet: {error.filename} is missing",
             file=sys.stderr,
         )
+        return 2
+    except (UnfitRun, OSError) as error:
+        print(one_line(error), file=sys.stderr)
         return 2
     return 0
 

@@ -13,14 +13,18 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 from tqdm import tqdm
 
 from pianogan_bgm.files import write_atomically
+from pianogan_bgm.interrupts import held_back
 from training.config import Config
 from training.corpus import sha256_of
 from training.distribution import is_chief, wait_for_all
@@ -62,6 +66,10 @@ class UnfitRun(ValueError):
     """What a run folder holds cannot be read, or is not of this network."""
 
 
+class Diverged(ArithmeticError):
+    """A network whose numbers are no numbers any more, which no further step mends."""
+
+
 class Run:
     """One run folder and its logs."""
 
@@ -84,18 +92,30 @@ class Run:
             self._board(stage, step, row)
 
     def save(self, stage: Stage, step: int, best: float | None, *, suffix: str = "") -> None:
-        """Write a checkpoint atomically."""
+        """Write a checkpoint atomically.
+
+        Raises :class:`Diverged` where a variable is not finite, and ``OSError``; either leaves the old one.
+        """
         if not self._writes:
             return
         arrays: dict[str, Any] = {name: np.asarray(variable) for name, variable in stage.variables().items()}
+        if lost := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
+            raise Diverged(
+                f"{stage.name} has diverged by step {step}: {lost[0]} is not finite; the last checkpoint is "
+                "kept, and --resume goes on from it, best with a lower learning rate"
+            )
         meta = {"step": step, "best": best, "state": stage.state()}
         path = self.checkpoints / f"{stage.name}{suffix}.npz"
         temporary = path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            np.savez(file, __meta__=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        try:
+            with temporary.open("wb") as file:
+                np.savez(file, __meta__=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)  # what it holds is half a checkpoint, and the disk may be full
+            raise
 
     def ended(self, name: str, steps: int) -> bool:
         """Whether a stage has taken its last step, and has a best checkpoint."""
@@ -103,7 +123,7 @@ class Run:
         newest = self.checkpoints / f"{name}.npz" if steps else best
         if not (newest.exists() and best.exists()):
             return False
-        with np.load(newest, allow_pickle=False) as arrays:
+        with checkpoint(newest) as arrays:
             return bool(read_meta(arrays)["step"] >= steps)
 
     def restore(self, stage: Stage) -> tuple[int, float | None] | None:
@@ -116,12 +136,24 @@ class Run:
         return meta["step"], meta["best"]
 
     def train(self, stage: Stage) -> None:
-        """Run ``stage`` to its end, going on from its newest checkpoint."""
+        """Run ``stage`` to its end, going on from its newest checkpoint.
+
+        An interrupt waits until the step is taken and a checkpoint written.
+        """
         begun = self.restore(stage)
         if begun is None:
             self._start_from_another(stage)
         first, best = begun if begun is not None else (0, None)
         self._forget_after(stage.name, first)
+        with held_back() as let_through:
+            self._take_steps(stage, first, best, let_through)
+        if not (self.checkpoints / f"{stage.name}-best.npz").exists():
+            self.save(stage, stage.steps, self._validate(stage, stage.steps, None))
+        wait_for_all()
+
+    def _take_steps(
+        self, stage: Stage, first: int, best: float | None, let_through: Callable[[], None]
+    ) -> None:
         saved = time.monotonic()
         bar = tqdm(
             range(first, stage.steps), initial=first, total=stage.steps, desc=stage.name, mininterval=2
@@ -140,9 +172,11 @@ class Run:
             if time.monotonic() - saved > 60 * self.config.checkpoint_minutes or last:
                 self.save(stage, done, best)
                 saved = time.monotonic()
-        if not (self.checkpoints / f"{stage.name}-best.npz").exists():
-            self.save(stage, stage.steps, self._validate(stage, stage.steps, None))
-        wait_for_all()
+            try:
+                let_through()
+            except KeyboardInterrupt:
+                self.save(stage, done, best)
+                raise
 
     def record(self, key: str, value: Any) -> None:
         """Set one entry of ``run.json``, atomically."""
@@ -206,9 +240,14 @@ def begun(folder: Path) -> bool:
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """What ``run.json`` of a run folder says; empty without one."""
+    """What ``run.json`` of a run folder says; empty without one. Raises :class:`UnfitRun` for no object."""
     path = folder / "run.json"
-    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise UnfitRun(f"{path} must be JSON: {error}") from error
+    if not isinstance(facts, dict):
+        raise UnfitRun(f"{path} must be an object; got {facts!r:.40}")
     return facts
 
 
@@ -218,7 +257,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     A last line that was only half written, as a killed run may leave it, is no row. Any other that is not
     JSON raises :class:`UnfitRun`.
     """
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(lines, 1):
         try:
@@ -229,12 +268,28 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+@contextmanager
+def checkpoint(path: Path) -> Iterator[Any]:
+    """A checkpoint, open to be read: arrays by name.
+
+    Raises ``OSError`` where it cannot be opened, and :class:`UnfitRun`, in the block too, for what is damaged
+    or no checkpoint.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            yield arrays
+    except UnfitRun:
+        raise
+    except (ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        raise UnfitRun(f"{path} is damaged, or no checkpoint: {error}") from error
+
+
 def load_variables(path: Path, variables: Mapping[str, Any]) -> dict[str, Any]:
     """Assign a checkpoint's arrays to variables of the same names and return its meta data.
 
     A variable the file lacks, or another shape, raises ``ValueError`` naming it; further arrays are ignored.
     """
-    with np.load(path, allow_pickle=False) as arrays:
+    with checkpoint(path) as arrays:
         for name, variable in variables.items():
             if name not in arrays or arrays[name].shape != tuple(variable.shape):
                 got = arrays[name].shape if name in arrays else "nothing"
@@ -258,7 +313,7 @@ def load_matching(path: Path, variables: Mapping[str, Any]) -> list[str]:
     """
     weights = {name: v for name, v in variables.items() if not name.split("/", 1)[0].endswith("optimizer")}
     new = []
-    with np.load(path, allow_pickle=False) as arrays:
+    with checkpoint(path) as arrays:
         unnumbered: dict[str, list[str]] = {}
         for name in arrays.files:
             unnumbered.setdefault(_unnumbered(name), []).append(name)

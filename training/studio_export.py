@@ -14,7 +14,7 @@ from training.calibrate import Amounts, calibrated
 from training.composer import Composer
 from training.config import Config, load
 from training.modes import AskedMode
-from training.runs import load_variables, named
+from training.runs import checkpoint, load_variables, named
 from training.studio import LATENT, Decision, Decoder
 from training.studio_vae import ask_otherwise, cells_in_chunks, compiled, composed_odds, state_of
 
@@ -79,7 +79,7 @@ def load_generator(
         config = replace(config, gan=replace(config.gan, blur=blur))
     best = run / "checkpoints" / "gan-best.npz"
     state = state_of(best)
-    with np.load(best, allow_pickle=False) as arrays:
+    with checkpoint(best) as arrays:
         velocity = any(name.startswith("decoder/") and "velocities" in name for name in arrays)
     wanted = Wanted.from_table(state["wanted"])
     attributes = Attributes.from_summary(state["attributes"])

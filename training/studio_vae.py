@@ -24,7 +24,7 @@ from training.corpus import Cells, Corpus, DataError
 from training.gradients import GradientStep, Move
 from training.metrics import validation_score
 from training.relations import repeats
-from training.runs import load_variables, named, read_meta
+from training.runs import checkpoint, load_variables, named, read_meta
 from training.studio import (
     BEATS,
     CELLS,
@@ -340,5 +340,5 @@ def composing_state(wanted: Wanted, amounts: Amounts, attributes: Attributes) ->
 
 def state_of(path: Path) -> dict[str, Any]:
     """The state a stage wrote into a checkpoint."""
-    with np.load(path, allow_pickle=False) as arrays:
+    with checkpoint(path) as arrays:
         return dict(read_meta(arrays)["state"])

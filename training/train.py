@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
+from pianogan_bgm.cli import INTERRUPTED, TERMINATED
+from pianogan_bgm.errors import one_line
 from pianogan_bgm.files import write_atomically
+from pianogan_bgm.interrupts import terminable
 from training.config import Config, InvalidConfig, load
 from training.corpus import Corpus, DataError
 from training.distribution import distributed, is_chief
-from training.runs import Run, Stage, UnfitRun, begun, read_facts, revision
+from training.runs import Diverged, Run, Stage, UnfitRun, begun, read_facts, revision
 
 
 class Planned(NamedTuple):
@@ -59,7 +63,9 @@ def train(config: Config, corpus: Corpus, folder: Path, text: bytes) -> Run:
     """
     run = Run(folder, config)
     keras.mixed_precision.set_global_policy(config.precision)
-    left = [stage for stage in stages(config, corpus, folder) if not run.ended(stage.name, stage.steps)]
+    every = stages(config, corpus, folder)
+    left = [stage for stage in every if not run.ended(stage.name, stage.steps)]
+    _check_stages(every, left, folder)
     for planned in left:
         stage = planned.make()
         if planned is left[0]:
@@ -73,13 +79,23 @@ def train(config: Config, corpus: Corpus, folder: Path, text: bytes) -> Run:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Command line; exit status 2 for a bad configuration or corpus, or another network's weights."""
+    """Command line; exit status 2 for what it cannot begin or go on with.
+
+    That is a bad configuration or corpus, a damaged checkpoint or another network's; 1 where the network
+    diverges or a file cannot be written; after Ctrl-C or SIGTERM, once a checkpoint is written, 130 or 143.
+    """
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, help="prepared corpus, instead of the one the config names")
     parser.add_argument("--run", type=Path, help="run folder (default runs/NAME)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
     args = parser.parse_args(argv)
+    with terminable() as terminated:
+        status = _run(args)
+        return TERMINATED if terminated else status
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         config = load(args.config)
         folder: Path = args.run or Path("runs") / config.name
@@ -92,6 +108,12 @@ def main(argv: list[str] | None = None) -> int:
     except (InvalidConfig, DataError, UnfitRun) as error:
         print(error, file=sys.stderr)
         return 2
+    except (Diverged, OSError) as error:
+        print(one_line(error), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; --resume goes on from here", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 
@@ -100,6 +122,20 @@ def _check(config: Config, folder: Path, *, resume: bool) -> None:
         raise InvalidConfig(f"{folder} holds a run already: add --resume to go on with it")
     if config.init_from and not list(Path(config.init_from).glob("checkpoints/*-best.npz")):
         raise InvalidConfig(f"init_from: {config.init_from} holds no checkpoints/*-best.npz to start from")
+
+
+def _check_stages(every: Sequence[Planned], left: Sequence[Planned], folder: Path) -> None:
+    """Refuse checkpoints of another network alone, and to go on with what a later stage has begun from."""
+    begun_names = {path.stem.removesuffix("-best") for path in (folder / "checkpoints").glob("*.npz")}
+    names = [stage.name for stage in every]
+    if begun_names and begun_names.isdisjoint(names):
+        raise UnfitRun(f"{folder} must hold stages of {names}, of this network; got {sorted(begun_names)}")
+    for stage, later in pairwise(every):
+        if stage in left and later.name in begun_names:
+            raise UnfitRun(
+                f"{folder}: {later.name} began with what {stage.name} had learnt, which must not go on to "
+                f"{stage.steps} steps now; begin another run with init_from"
+            )
 
 
 def _check_data(corpus: Corpus, folder: Path) -> None:

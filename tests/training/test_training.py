@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ keras = pytest.importorskip("keras", reason="needs the train extra")
 from bench import Bench, logged  # noqa: E402  # after the checks that they are there
 from small import MEASURED, STUDIO, save_corpus, weights  # noqa: E402
 
+from pianogan_bgm.interrupts import terminable  # noqa: E402
 from training import train  # noqa: E402
 from training.config import parse  # noqa: E402
 from training.corpus import Corpus, DataError, sha256_of  # noqa: E402
 from training.keep import main as keep  # noqa: E402
-from training.runs import Run, load_matching, load_variables, read_log  # noqa: E402
+from training.runs import Diverged, Run, load_matching, load_variables, read_log  # noqa: E402
 
 
 def test_a_run_killed_in_each_stage_and_resumed_ends_with_the_same_weights(bench: Bench) -> None:
@@ -234,6 +236,63 @@ def test_a_split_without_windows_is_named(bench: Bench) -> None:
         evaluation_cells(Corpus.load(bench.data), "test", 4, 0)
 
 
+@pytest.mark.parametrize("content", [b"", b"no archive", b"cut off", b"no meta"])
+def test_a_damaged_checkpoint_is_named_in_one_line(
+    bench: Bench, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    run = bench.copy(bench.whole, f"damaged, {content.decode()}")
+    path = run / "checkpoints" / "gan.npz"
+    if content == b"cut off":
+        content = path.read_bytes()[:-100]
+    elif content == b"no meta":
+        np.savez(path, nothing=np.zeros(1))
+        content = path.read_bytes()
+    path.write_bytes(content)
+    assert bench.train(run, "--resume") == 2
+    assert f"{path} is damaged, or no checkpoint: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("told", ["{", "[]"])
+def test_facts_that_cannot_be_read_are_named_in_one_line(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str], told: str
+) -> None:
+    run = bench.copy(bench.whole, f"facts {told}")
+    (run / "run.json").write_text(told, "utf-8")
+    assert bench.train(run, "--resume") == 2
+    assert keep([str(run), "-o", str(tmp_path / "kept")]) == 2
+    assert capsys.readouterr().err.count("run.json must be ") == 2
+    assert not (tmp_path / "kept").exists()
+
+
+def test_another_network_takes_no_folder_with_a_run(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    run = bench.copy(bench.whole, "reference")
+    config = bench.folder / "reference.toml"
+    config.write_text('name = "small"\nnetwork = "reference"\ndata = "unused"\n', encoding="utf-8")
+    assert bench.train(run, "--resume", config=config) == 2
+    assert "['reference'], of this network; got ['gan', 'vae']" in capsys.readouterr().err
+    assert (run / "config.toml").read_text("utf-8") == STUDIO
+
+
+def test_what_the_second_stage_began_with_is_not_trained_on(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = bench.copy(bench.whole, "longer")
+    config = bench.folder / "longer.toml"
+    config.write_text(STUDIO.replace("steps = 8", "steps = 12"), encoding="utf-8")
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert bench.train(run, "--resume", config=config) == 2
+    assert "gan began with what vae had learnt" in capsys.readouterr().err
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_a_folder_that_cannot_be_written_is_named_in_one_line(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert bench.train(tmp_path / "file" / "run") == 1
+    assert "file" in capsys.readouterr().err.splitlines()[-1]
+
+
 class Still:
     """A stage of one variable."""
 
@@ -269,6 +328,57 @@ def test_a_checkpoint_that_cannot_be_finished_leaves_the_old_one(
     with pytest.raises(OSError, match="No space"):
         run.save(stage, 2, 0.7)  # type: ignore[arg-type]
     assert path.read_bytes() == before
+    assert [path.name for path in run.checkpoints.iterdir()] == ["still.npz"]
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_network_that_diverged_takes_no_checkpoint_s_place(tmp_path: Path, number: float) -> None:
+    run, stage = still_run(tmp_path), Still(2)
+    run.save(stage, 1, 0.5)  # type: ignore[arg-type]
+    path = tmp_path / "checkpoints" / "still.npz"
+    before = path.read_bytes()
+    stage.variable.assign([1.0, number])
+    with pytest.raises(Diverged, match="still has diverged by step 2: net/000/kernel is not finite"):
+        run.save(stage, 2, 0.7)  # type: ignore[arg-type]
+    assert path.read_bytes() == before
+
+
+class Interrupted(Still):
+    """A stage of nine steps that counts them, in the third of which a signal comes."""
+
+    steps = 9
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(2)
+        self.number = number
+
+    def train(self, step: int) -> dict[str, float]:
+        if step == 2:
+            signal.raise_signal(self.number)
+        self.variable.assign(np.full(2, step + 1.0))
+        return {}
+
+    def finished(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_every_step_it_took(tmp_path: Path, number: signal.Signals) -> None:
+    stage: Any = Interrupted(number)
+    with terminable(), pytest.raises(KeyboardInterrupt):
+        still_run(tmp_path).train(stage)
+    path = tmp_path / "checkpoints" / "still.npz"
+    assert load_variables(path, {}) == {"step": 3, "best": None, "state": {"seen": 3}}
+    assert weights(path)["net/000/kernel"].tolist() == [3.0, 3.0]
+
+
+def test_after_an_interrupt_the_command_says_how_to_go_on(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        monkeypatch.setattr(train, "train", lambda *_, number=number: signal.raise_signal(number))
+        assert bench.train(tmp_path / "run") == status
+        assert capsys.readouterr().err == "interrupted; --resume goes on from here\n"
 
 
 def test_a_checkpoint_of_another_network_is_refused_and_nothing_assigned(tmp_path: Path) -> None:
