@@ -19,6 +19,7 @@ from export.export_onnx import ExportError, Trained, add_options, exported
 from export.graph import Followed
 from pianogan_bgm.models import find_model
 from training.attributes import Wanted
+from training.config import DEFAULT_SEED
 from training.corpus import Corpus
 from training.modes import AskedMode
 from training.runs import revision
@@ -38,7 +39,7 @@ def with_mode(path: Path, corpus: Corpus) -> Trained:
         raise ExportError(f"{path} has its mode already: revision {card.revision}")
     if card.data_sha256 != (sha := corpus.manifest["sha256"]):
         raise ExportError(f"{path} was trained on the data of sha256 {card.data_sha256}; this is {sha}")
-    attributes = known_attributes(corpus, int(card.config["seed"]))
+    attributes = known_attributes(corpus, int(card.config.get("seed", DEFAULT_SEED)))
     wanted = Wanted.of(attributes.scores(typical_cells(corpus)))
     layer = AskedMode(wanted, *attributes.spread("mode"), dtype="float64")
     network = Followed(onnx.load_from_string(found.weights()), layer)

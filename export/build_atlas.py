@@ -9,6 +9,7 @@ the judge makes. Without it, quality is unknown.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tqdm import tqdm
 
 from pianogan_bgm.atlas import Atlas, measure, to_json
 from pianogan_bgm.composer import Composes
+from pianogan_bgm.errors import PianoganError, one_line
 from pianogan_bgm.files import write_atomically
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.models import find_model
@@ -55,22 +57,28 @@ def read_quality(path: Path, count: int) -> list[float]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run from the command line; returns the exit status."""
+    """Run from the command line; returns the exit status, 1 where model or file cannot be used."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("model", help="name of an installed model, or the path of its .onnx file")
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many, from seed 0 on ({SEEDS})")
     parser.add_argument("--quality", type=Path, metavar="FILE.npy", help="a number for each seed")
     options = parser.parse_args(argv)
+    if options.seeds < 1:
+        parser.error(f"--seeds must be at least 1; got {options.seeds}")
     quality = None
     if options.quality is not None:
         try:
             quality = read_quality(options.quality, options.seeds)
         except (ValueError, OSError) as error:
             parser.error(str(error))
-    target = Path(find_model(options.model).where).with_suffix(".atlas.json")
-    generator = Generator(options.model)
-    atlas = build(generator, range(options.seeds), quality)
-    write_atomically(target, to_json(atlas, generator.card.name).encode("utf-8"))
+    try:
+        target = Path(find_model(options.model).where).with_suffix(".atlas.json")
+        generator = Generator(options.model)
+        atlas = build(generator, range(options.seeds), quality)
+        write_atomically(target, to_json(atlas, generator.card.name).encode("utf-8"))
+    except (PianoganError, OSError) as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 1
     print(f"{target}: {len(atlas)} of {options.seeds} seeds, {target.stat().st_size / 1000:.0f} kB")
     return 0
 

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pianogan_bgm.cards import LATENT_SIZE, MAX_WEIGHTS_BYTES, SPEC_VERSION, ModelCard
-from pianogan_bgm.errors import PianoganError
+from pianogan_bgm.errors import PianoganError, one_line
 from pianogan_bgm.files import write_together
 from pianogan_bgm.generator import open_session, run_session
 from pianogan_bgm.latents import latent_of
@@ -71,17 +71,20 @@ def read_run(folder: Path) -> Trained:
     """The network of a run folder with its config, revision, data hash and best validation metrics."""
     from training import networks
     from training.config import published
+    from training.runs import read_facts
 
     try:
         config = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))
-        facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        facts = read_facts(folder)
         convention = networks.CONVENTIONS[config["network"]]
         revision = ", ".join([facts["revision"], *facts.get("resumed", [])])
         data = facts["data"]["sha256"]
         network = networks.load_generator(folder)
         metrics = best_validation(folder / "metrics.jsonl")
-    except (OSError, ValueError, KeyError) as error:
-        raise ExportError(f"{folder} is not a finished run: {error!r}") from error
+    except KeyError as error:
+        raise ExportError(f"{folder} is not a finished run: nothing is known of {error}") from error
+    except (OSError, ValueError) as error:
+        raise ExportError(f"{folder} is not a finished run: {one_line(error)}") from error
     protocol = "best checkpoint by score on the validation split, as logged in training"
     return Trained(network, convention, published(config), revision, data, protocol, metrics)
 
@@ -134,6 +137,12 @@ def read_words(path: Path) -> dict[str, Any]:
             f"{path}: must have the keys {', '.join(sorted(WORDS))} and no others; see {odd[0]}"
         )
     return words
+
+
+def check_words(name: str, words: Mapping[str, Any]) -> None:
+    """Raise what a model's card with these words would, before the minutes that its network takes to load."""
+    nothing = Trained(lambda latents: latents, "struck", {}, "none", "", "none", {})
+    make_card(name, nothing, words, b"none", np.zeros((1, *ROLL.shape), np.float32))
 
 
 def read_report(path: Path, name: str) -> tuple[str, dict[str, float], str]:
@@ -215,13 +224,15 @@ def exported(given: argparse.Namespace, read: Callable[[], Trained]) -> int:
     """Export what ``read`` gives as the options say; the command's exit status."""
     try:
         words = read_words(given.card or CARDS / f"{given.name}.toml")
+        check_words(given.name, words)
+        report = None if given.report is None else read_report(given.report, given.name)
         trained = read()
-        if given.report is not None:
-            protocol, metrics, measured = read_report(given.report, given.name)
+        if report is not None:
+            protocol, metrics, measured = report
             trained = replace(trained, protocol=protocol, metrics=metrics, measured_sha256=measured)
         export(trained, given.name, words, given.to)
     except (PianoganError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
     print(f"wrote {given.to / given.name}.onnx and .json")
     return 0

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from pianogan_bgm import __version__
 from pianogan_bgm.arrange import estimate_key, perform
 from pianogan_bgm.drawing import picture
 from pianogan_bgm.endings import with_ending
+from pianogan_bgm.errors import PianoganError, one_line
 from pianogan_bgm.expression import ONE_SHOT
 from pianogan_bgm.files import write_atomically
 from pianogan_bgm.generator import Generator
@@ -66,6 +68,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=seeds, default=range(1, 9), metavar="A-B", help="which pieces (1-8)")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs"), metavar="DIR", help="where (docs)")
     options = parser.parse_args(argv)
+    try:
+        size = write(options)
+    except (PianoganError, OSError) as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 1
+    return 0 if size <= MOST_BYTES else 1
+
+
+def write(options: argparse.Namespace) -> int:
+    """Write the page and its files; how many bytes the latter have."""
     generator = Generator(options.model)
     shown = [show(generator, seed) for seed in tqdm(options.seeds, unit="piece", disable=None)]
     shown.append(show_ending(generator, options.seeds[0]))
@@ -76,7 +88,7 @@ def main(argv: list[str] | None = None) -> int:
             size += len(data)
     write_atomically(options.output / PAGE, page(generator, shown, options).encode("utf-8"))
     print(f"{options.output / PAGE}: {len(shown)} pieces, {size / 1e6:.2f} MB")
-    return 0 if size <= MOST_BYTES else 1
+    return size
 
 
 def seeds(text: str) -> range:

@@ -274,3 +274,16 @@ def test_the_command_writes_the_models_own_name(tmp_path, monkeypatch):
     monkeypatch.setattr(build_atlas, "find_model", lambda _: SimpleNamespace(where=tmp_path / "a.onnx"))
     assert build_atlas.main(["open.v2", "--seeds", "3"]) == 0
     assert json.loads((tmp_path / "a.atlas.json").read_text())["model"] == "open.v2"
+
+
+@pytest.mark.parametrize("count", ["0", "-3"])
+def test_an_atlas_of_no_seed_takes_no_other_one_s_place(tmp_path, count):
+    model = write_tiny(tmp_path)
+    with pytest.raises(SystemExit):
+        build_atlas.main([str(model), "--seeds", count])
+    assert not model.with_suffix(".atlas.json").exists()
+
+
+def test_an_atlas_of_an_unknown_model_is_an_error_in_one_line(capsys):
+    assert build_atlas.main(["nobody"]) == 1
+    assert capsys.readouterr().err.startswith("error: no model named 'nobody'")

@@ -9,9 +9,12 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 Table = TypeVar("Table")
+
+DEFAULT_SEED: Final = 1
+"""Of a run whose configuration gives none."""
 
 
 class InvalidConfig(ValueError):
@@ -120,7 +123,7 @@ class Config:
     name: str
     network: Literal["studio", "reference"]
     data: str
-    seed: int = 1
+    seed: int = DEFAULT_SEED
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     init_from: str | None = None
     distribute: Literal["none", "mirrored", "multiworker"] = "none"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.latents import Latents
@@ -36,7 +37,7 @@ def entrant(given: str, name: str | None = None) -> Entrant:
     """
     path = Path(given)
     if path.suffix == ".npy":
-        kept = checked(np.load(path, allow_pickle=False))
+        kept = checked(_array(path))
         return Entrant(
             name or path.stem,
             lambda count, seed: kept[np.random.default_rng(seed).permutation(len(kept))[:count]],
@@ -46,6 +47,15 @@ def entrant(given: str, name: str | None = None) -> Entrant:
     card = generator.card
     identity = {"name": card.name, "version": card.version, "sha256": card.weights_sha256}
     return Entrant(name or card.name, _composing(generator), identity)
+
+
+def _array(path: Path) -> npt.NDArray[Any]:
+    """What a ``.npy`` file holds; raises ``ValueError`` for any other file that is called so."""
+    try:
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except ValueError as error:
+        raise ValueError(f"{path}: not an array in a .npy file: {error}") from error
 
 
 def _composing(generator: Generator) -> Source:

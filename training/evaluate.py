@@ -36,7 +36,7 @@ from typing import Any, Final
 import numpy as np
 from tqdm import tqdm
 
-from pianogan_bgm.errors import PianoganError
+from pianogan_bgm.errors import PianoganError, one_line
 from pianogan_bgm.files import write_atomically
 from pianogan_bgm.roll import Cells
 from training import metrics
@@ -251,7 +251,7 @@ def _from_first_bar(corpus: Corpus, pieces: Sequence[int]) -> Iterator[Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 when the report was made, 1 when model or data cannot be used."""
+    """Run the command; 1 when model or data cannot be used, or the report cannot be written."""
     given = _parser().parse_args(arguments)
     begun = time.monotonic()
     try:
@@ -259,13 +259,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         corpus = Corpus.load(given.data)
         entrants = [entrant(given.model), *(entrant(file, name) for name, file in given.also)]
         report = evaluate(corpus, entrants, protocol, [Corpus.load(folder) for folder in given.learnt])
+        report["seconds"] = round(time.monotonic() - begun, 1)
+        print(text(report, entrants[0].name))
+        if given.output is not None:
+            write_atomically(given.output, (json.dumps(report, indent=2) + "\n").encode())
     except (PianoganError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
-    report["seconds"] = round(time.monotonic() - begun, 1)
-    print(text(report, entrants[0].name))
-    if given.output is not None:
-        write_atomically(given.output, (json.dumps(report, indent=2) + "\n").encode())
     return 0
 
 

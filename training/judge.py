@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from pianogan_bgm.errors import PianoganError
+from pianogan_bgm.errors import PianoganError, one_line
 from pianogan_bgm.files import write_atomically
 from pianogan_bgm.roll import Cells
 from training.compare import SETS, measured, table
@@ -96,7 +96,7 @@ def halves(pieces: Cells, answers: Floats, real: Cells) -> dict[str, dict[str, f
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Command line; exit status 2 where model or data cannot be used."""
+    """Command line; exit status 2 where model or data cannot be used, or the file cannot be written."""
     parser = argparse.ArgumentParser(
         prog="python -m training.judge", description=(__doc__ or "").split("\n")[0]
     )
@@ -113,12 +113,12 @@ def main(argv: list[str] | None = None) -> int:
         real = features(real_windows(corpus))
         pieces = composed_by(source, 0, args.seeds)
         answers = judged(pieces, real, features(composed_by(source, args.seeds, len(real))))
+        data = io.BytesIO()
+        np.save(data, answers)
+        write_atomically(args.output, data.getvalue())
     except (PianoganError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
-    data = io.BytesIO()
-    np.save(data, answers)
-    write_atomically(args.output, data.getvalue())
     print(f"{args.output}: {len(answers)} seeds, from {answers.min():.2f} to {answers.max():.2f}")
     print(table(halves(pieces, answers, held_out)))
     return 0

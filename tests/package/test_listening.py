@@ -60,3 +60,11 @@ def test_a_tone_is_a_line_at_its_pitch() -> None:
     # four of nine octaves above the lowest A
     assert abs(int(np.argmax(bright)) - round(192 * (1 - 4 / 9))) <= 3
     assert isinstance(spectrogram.spectrogram(np.zeros((100, 2)), rate), Image.Image)
+
+
+def test_a_page_of_an_unknown_model_is_an_error_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert listening.main(["--model", "nobody", "-o", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("error: no model named 'nobody'")
+    assert list(tmp_path.iterdir()) == []

@@ -206,6 +206,13 @@ def test_kept_rolls_of_another_kind_are_refused(tmp_path):
         entrant(str(tmp_path / "floats.npy"))
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\x05\x06" + bytes(18)])
+def test_a_file_of_rolls_that_holds_none_is_named(tmp_path, content):
+    (tmp_path / "rolls.npy").write_bytes(content)
+    with pytest.raises(ValueError, match=r"rolls\.npy: not an array"):
+        entrant(str(tmp_path / "rolls.npy"))
+
+
 def test_an_unknown_model_is_named(tmp_path):
     with pytest.raises(ModelNotFound):
         entrant(str(tmp_path / "nobody.onnx"))
@@ -243,6 +250,19 @@ def test_the_command_names_what_is_missing_and_fails(tmp_path, data, capsys):
     assert "nowhere" in capsys.readouterr().err
     assert main([str(tmp_path / "nobody.onnx"), str(data)]) == 1
     assert "nobody" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_is_named_after_its_tables(tmp_path, data, capsys, monkeypatch):
+    monkeypatch.setattr("training.evaluate.evaluate", lambda *_: {})
+    monkeypatch.setattr("training.evaluate.text", lambda *_: "the tables")
+    (tmp_path / "file").touch()
+    np.save(tmp_path / "kept.npy", np.zeros((20, 106, 300), np.uint8))
+    output = tmp_path / "file" / "report.json"
+    assert main([str(tmp_path / "kept.npy"), str(data), "-o", str(output)]) == 1
+    told = capsys.readouterr()
+    assert told.out == "the tables\n"
+    assert told.err.startswith("error: ")
+    assert told.err.count("\n") == 1
 
 
 def test_another_row_needs_a_name(tmp_path):

@@ -264,7 +264,7 @@ def test_a_network_that_rounds_too_coarsely_to_repeat_itself_elsewhere_is_refuse
 def small(tmp_path: Path, network: Tiny, words: dict[str, Any]) -> tuple[Path, Path]:
     """An exported model, and the corpus that it was trained on."""
     data = save_corpus(tmp_path / "data")
-    run = replace(trained(network), data_sha256=Corpus.load(data).manifest["sha256"], config={"seed": 1})
+    run = replace(trained(network), data_sha256=Corpus.load(data).manifest["sha256"], config={})
     export_onnx.export(run, "tiny", words, tmp_path)
     return tmp_path / "tiny.onnx", data
 
@@ -448,7 +448,49 @@ def test_a_run_folder_gives_config_revision_data_and_best_metrics(
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert export_onnx.main([str(tmp_path), "--name", "open"]) == 1
-    assert f"{tmp_path} is not a finished run" in capsys.readouterr().err
+    assert f"{tmp_path} is not a finished run: {tmp_path / 'config.toml'}: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [("[1]", "run.json must be an object"), ("{", "run.json must be JSON"), ("{}", "known of 'revision'")],
+)
+def test_a_run_folder_with_damaged_facts_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], told: str, said: str
+) -> None:
+    (tmp_path / "config.toml").write_text('name = "x"\nnetwork = "studio"\ndata = "d"\n')
+    (tmp_path / "run.json").write_text(told)
+    assert export_onnx.main([str(tmp_path), "--name", "open"]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_run_with_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('name = "x"\nnetwork = "studio"\ndata = "d"\n')
+    (tmp_path / "run.json").write_text(json.dumps({"revision": "r1", "data": {"sha256": "ab"}}))
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "gan-best.npz").write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(ExportError, match=r"gan-best\.npz is damaged, or no checkpoint"):
+        export_onnx.read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        ("../evil", True, "name must be"),
+        ("tiny", "perhaps", "may_sell must be"),
+        ("tiny", False, "no-report.json: not a report on 'tiny'"),
+    ],
+)
+def test_what_a_card_may_not_say_is_refused_before_the_network_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: dict[str, Any], which: tuple[str, Any, str]
+) -> None:
+    name, may_sell, said = which
+    table = {**words, "may_sell": may_sell}
+    path = tmp_path / "words.toml"
+    path.write_text("\n".join(f"{key} = {json.dumps(value)}" for key, value in table.items()))
+    given = [str(tmp_path), "--name", name, "--card", str(path), "--report", str(tmp_path / "no-report.json")]
+    assert export_onnx.main(given) == 1
+    assert said in capsys.readouterr().err
 
 
 def test_figures_of_a_report_replace_those_of_the_run(tmp_path: Path) -> None:

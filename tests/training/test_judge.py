@@ -85,6 +85,8 @@ def test_the_command_writes_a_number_for_each_seed_and_prints_the_halves(
     out = capsys.readouterr().out
     assert "256 seeds" in out
     assert "better half" in out
+    assert judge.main([*arguments, "-o", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.endswith("is not a regular file\n")
 
 
 def test_the_best_seeds_of_the_shipped_atlas_go_on_sounding() -> None:
