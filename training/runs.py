@@ -343,11 +343,12 @@ def _unnumbered(name: str) -> str:
 
 
 def revision() -> str:
-    """The git revision of the working tree, with ``+`` where it has changes; "unknown" outside a checkout."""
+    """The git revision of this code's tree, with ``+`` where it has changes; "unknown" outside a checkout."""
+    git = ["git", "-C", str(Path(__file__).parent)]
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
         dirty = subprocess.run(
-            ["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

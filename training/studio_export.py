@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import keras
 import numpy as np
+from tqdm import tqdm
 
 from training.attributes import Attributes, Wanted
 from training.calibrate import Amounts, calibrated
@@ -101,7 +102,7 @@ def load_generator(
     )
     compose, amounts = compiled(model.composer), Amounts(**state["amounts"])
     model.composer.ask_plainly()
-    for _ in range(TURNS):
+    for _ in tqdm(range(TURNS), desc="measuring", unit="turn", leave=False, disable=None):
         odds, velocities = composed_odds(compose, model.decoder, latents)
         model.decision.thresholds = calibrated(odds, amounts)
         pieces = cells_in_chunks(model.decided, odds, velocities, latents)

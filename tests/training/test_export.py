@@ -386,6 +386,14 @@ def test_a_network_that_changes_in_export_is_refused_and_nothing_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_network_that_answers_no_numbers_is_like_no_other(network: Tiny, exported: Any) -> None:
+    def lost(latents: Any) -> Any:
+        return np.asarray(network(latents)) * np.nan
+
+    with pytest.raises(ExportError, match="rolls must be finite"):
+        export_onnx.parity(lost, exported.SerializeToString(), LATENTS)
+
+
 def test_a_report_on_other_weights_is_refused_and_nothing_written(
     tmp_path: Path, words: dict[str, Any], monkeypatch: pytest.MonkeyPatch, network: Tiny, exported: Any
 ) -> None:

@@ -17,7 +17,7 @@ from bench import Bench, logged  # noqa: E402  # after the checks that they are 
 from small import MEASURED, STUDIO, save_corpus, weights  # noqa: E402
 
 from pianogan_bgm.interrupts import terminable  # noqa: E402
-from training import train  # noqa: E402
+from training import runs, train  # noqa: E402
 from training.config import parse  # noqa: E402
 from training.corpus import Corpus, DataError, sha256_of  # noqa: E402
 from training.keep import main as keep  # noqa: E402
@@ -94,6 +94,14 @@ def test_a_run_gone_on_with_by_another_revision_names_both(tmp_path: Path) -> No
         run.tell({"revision": revision, "data": {"sha256": "ab"}})
     told = json.loads((tmp_path / "run.json").read_text("utf-8"))
     assert told == {"revision": "first", "data": {"sha256": "ab"}, "resumed": ["second", "first"]}
+
+
+def test_the_revision_is_that_of_the_code_wherever_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = runs.revision()
+    monkeypatch.chdir(tmp_path)
+    assert runs.revision() == here
 
 
 def test_a_run_is_not_gone_on_with_on_other_data(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
