@@ -63,12 +63,12 @@ class Player(BackgroundMusic):
         find = partial(find_sink, self.mixer)
         engine = Engine(self._composer, find, clock, lambda event: None, settings=self._settings())
         self._worker = _Hands(engine)
-        self._send = self._worker.send
+        self._engine, self._send = engine, self._worker.send
 
     def run(self, seconds):
         until = self.clock.now + seconds
         while self.clock.now < until - 1e-9:
-            wait = self._worker.engine.tick()
+            wait = self._engine.tick()
             wait = max(min(0.05 if wait is None else wait, until - self.clock.now), 0.001)
             if self.mixer.open:
                 self.mixer.run(wait)
@@ -76,14 +76,14 @@ class Player(BackgroundMusic):
 
     def run_to(self, seconds):
         """Go on to so many seconds before the next bar line that is heard."""
-        place, rate = self._here(), self._worker.engine.sink.rate
+        place, rate = self._here(), self._engine.sink.rate
         bar = place.state.deck.tune.bar
         left = (-place.step % bar) * place.pace / rate - seconds
         self.run(left if left > 0.0 else left + bar * place.pace / rate)
 
     def plays(self):
         """The state that holds, with what is put off until something sounds."""
-        engine = self._worker.engine
+        engine = self._engine
         if engine.sink.playing:
             return engine.conductor.state_at(engine.sink.cursor(self.clock()))
         state = engine.conductor.latest
@@ -234,7 +234,7 @@ def test_what_was_said_just_before_the_mixer_was_opened_at_another_rate_is_done(
     town.mixer.quit()
     town.mixer.init(11025, -16, 2)
     town.run(1.0)
-    assert town._worker.engine.conductor.rate == 11025
+    assert town._engine.conductor.rate == 11025
     assert_agreed(town, town.plays())
     town.stop()
     town.run(0.01)
@@ -250,7 +250,7 @@ def test_a_slider_for_the_place_is_worked_off_at_once_when_held_music_goes_on(to
     for number in range(100):
         town.seek(number / 50)
         town.run(0.016)
-    assert len(town._worker.engine._put_off) == 1
+    assert len(town._engine._put_off) == 1
     town.unpause()
     town.run(0.5)
     assert town.position == pytest.approx(2.0 + 0.3 * town.tempo, abs=0.5)

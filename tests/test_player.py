@@ -352,7 +352,7 @@ def test_a_request_that_is_taken_between_two_looks_is_seen_by_one_of_them(mixer,
         BackgroundMusic(model=FakeGenerator(), instrument="chip_triangle") as music,
         monkeypatch.context() as m,
     ):
-        m.setattr(music._worker, "engine", Taking())
+        m.setattr(music, "_engine", Taking())
         assert music.get_busy()
 
 

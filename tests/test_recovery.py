@@ -107,7 +107,7 @@ for rate, size, channels in ((22050, -16, 1), (48000, 32, 2), (11025, 8, 1), (44
     ready(rate, size, channels)
     wait_for(lambda: not music.silent and music.now_playing is not None)
     wait_for(lambda: busy(8))
-    print(music._worker.engine.sink.rate)
+    print(music._engine.sink.rate)
 print(music.stats.errors)
 """
     )
@@ -285,7 +285,7 @@ from pianogan_bgm.bus import to_format
 from pianogan_bgm.conductor import Conductor
 from pianogan_bgm.engine import Band
 import numpy as np
-ready(8000); music = player(); engine = music._worker.engine; engine.journal = []
+ready(8000); music = player(); engine = music._engine; engine.journal = []
 music.play(loops=-1)
 libc = ctypes.PyDLL(None)
 for turn in range(6):
