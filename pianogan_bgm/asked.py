@@ -113,6 +113,11 @@ class Agenda:
         return self._last()
 
     @property
+    def settled(self) -> bool:
+        """Whether nothing is under way: all that was asked for has come, or was found to have failed."""
+        return not (self._underway or self.failed)
+
+    @property
     def doubtful(self) -> bool:
         """Whether something waits, or was taken back, that may come before a command given now."""
         return any([one.waits for one in self._underway])  # noqa: C419  no generator, for the game's thread

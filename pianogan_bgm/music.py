@@ -135,6 +135,7 @@ class Music(ABC):
         self._ducked = 1.0
         self._stopped = -1
         """Number of the play or transition that was the last when the music was told to stop."""
+        self._now: tuple[tuple[Any, ...], NowPlaying] | None = None
 
     @abstractmethod
     def _send(self, *requests: Request) -> None:
@@ -445,7 +446,8 @@ class Music(ABC):
     @property
     def _asked(self) -> Asked:
         """What was asked for last, as far as it could be made."""
-        self._on_its_way()
+        if not self._agenda.settled:
+            self._on_its_way()
         return self._agenda.latest
 
     def _set(self, entry: str, value: Any) -> bool:
@@ -572,17 +574,19 @@ class Music(ABC):
         state = self._state()
         if state is None or state.deck is None:
             return None
-        piece = state.deck.tune.piece
-        return NowPlaying(
-            state.deck.tune.name,
-            piece.seed,
-            piece.model,
-            state.key.name,
-            piece.tempo * state.tempo,
-            piece.licence,
-            state.scene,
-            piece,
-        )
+        tune = state.deck.tune
+        of = (tune, state.deck.shift, state.transpose, state.tempo, state.scene)
+        if self._now is None or self._now[0] != of:  # a display asks every frame
+            self._now = of, _now_playing(tune, state)
+        return self._now[1]
+
+
+def _now_playing(tune: Tune, state: State) -> NowPlaying:
+    piece = tune.piece
+    tempo = piece.tempo * state.tempo
+    return NowPlaying(
+        tune.name, piece.seed, piece.model, state.key.name, tempo, piece.licence, state.scene, piece
+    )
 
 
 def _setting(feel: Feel | Asked, seconds: float = c.INTENSITY_SECONDS, beats: float = 1.0) -> list[c.Command]:

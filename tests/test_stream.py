@@ -566,6 +566,24 @@ def test_scenes_that_are_none_and_moods_nobody_knows_are_refused_at_once():
             once(mood=mood)
 
 
+def test_what_plays_is_told_anew_when_anything_of_it_changes_and_only_then():
+    stream = once(tempo=1.0)
+    stream.play(loops=-1)
+    fill(stream, 0.5)
+    first = stream.now_playing
+    fill(stream, 0.5)
+    assert stream.now_playing is first
+    stream.transpose = 2
+    fill(stream, 0.5)
+    raised = stream.now_playing
+    assert raised.key != first.key
+    assert raised.tempo == first.tempo
+    stream.tempo = 2.0
+    fill(stream, 1.5)
+    assert stream.now_playing.tempo == 2.0 * first.tempo
+    assert stream.now_playing.key == raised.key
+
+
 def test_a_mood_given_as_the_piece_is_told_from_a_file_that_is_missing():
     with pytest.raises(InvalidSetting, match="'calm' is a mood and no file; say mood='calm'"):
         Stream("calm")
