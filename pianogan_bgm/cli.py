@@ -23,12 +23,10 @@ from typing import Any, Final
 
 from pianogan_bgm import PianoganError, __version__
 from pianogan_bgm.errors import one_line
-from pianogan_bgm.interrupts import terminable
+from pianogan_bgm.interrupts import INTERRUPTED, TERMINATED, terminable
 from pianogan_bgm.json_rules import short
 
 PROGRAM: Final = "pianogan-bgm"
-INTERRUPTED: Final = 130
-TERMINATED: Final = 143
 
 
 @dataclass(frozen=True, slots=True)

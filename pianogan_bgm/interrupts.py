@@ -14,6 +14,9 @@ from types import FrameType
 from typing import Final
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM)
+INTERRUPTED: Final = 130
+TERMINATED: Final = 143
+"""Exit statuses of commands that they ended, as shells count them."""
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import sqrt
 from operator import is_not
 from typing import Final, TypeAlias
 
@@ -67,10 +66,7 @@ class Ramp:
             return self.high
         if frame <= self.start:
             return self.low
-        part = (frame - self.start) / (self.end - self.start)
-        if self.even_power:
-            return sqrt(self.low**2 * (1.0 - part) + self.high**2 * part)
-        return self.low * (1.0 - part) + self.high * part
+        return float(self._between((frame - self.start) / (self.end - self.start)))
 
     def towards(self, value: float, frame: int, frames: int, even_power: bool = False) -> Ramp:
         """A ramp from where this one is at ``frame``."""
@@ -87,7 +83,10 @@ class Ramp:
         if at + frames <= self.start:
             return self.low
         part = (np.arange(at, at + frames) - self.start) / (self.end - self.start)
-        part = np.clip(part, 0.0, 1.0)
+        return self._between(np.clip(part, 0.0, 1.0))
+
+    def _between(self, part: Curve) -> Curve:
+        """The gain after a ``part`` of the way, 0 to 1."""
         if self.even_power:
             return np.sqrt(self.low**2 * (1.0 - part) + self.high**2 * part)
         return self.low * (1.0 - part) + self.high * part

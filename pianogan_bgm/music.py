@@ -332,8 +332,9 @@ class Music(ABC):
         if isinstance(to, str):
             to = str.__str__(to)  # a StrEnum's plain value
         agenda = self._agenda
-        earlier = agenda.on_its_way(self._came())
-        if plain and isinstance(to, str) and self._is_there(to, earlier):
+        came = self._came()
+        earlier = agenda.on_its_way(came)
+        if plain and isinstance(to, str) and self._is_there(to, earlier, came):
             return
         asked = earlier.before if earlier is not None and earlier.waits else agenda.latest
         name, scene = self._scene_of(to, loops)
@@ -361,7 +362,7 @@ class Music(ABC):
         serial = agenda.ask(coming, asked, feel, waits)
         self._send((_GoOver, agenda.failed, serial, scene, name, when, beats, lead, hold, feel, asked.scene))
 
-    def _is_there(self, scene: str, coming: Coming | None) -> bool:
+    def _is_there(self, scene: str, coming: Coming | None, came: int) -> bool:
         """Whether ``scene`` plays already, or is about to, so that to say its name changes nothing.
 
         One that plays while another waits is gone back to: the other comes no more.
@@ -371,7 +372,7 @@ class Music(ABC):
         if coming is not None and not (coming.waits and scene == coming.before.scene):
             return False
         state = self._state()
-        if state is None or state.deck is None or self._came() <= self._stopped:
+        if state is None or state.deck is None or came <= self._stopped:
             return False
         if coming is None:
             return scene == state.scene

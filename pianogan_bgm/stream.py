@@ -94,8 +94,7 @@ class Stream(Music):
         return place if place.state.running else None
 
     def _plays(self) -> bool:
-        state = self._conductor.settled_at(self.frame)
-        return state.running and state.deck is not None
+        return self._conductor.settled_at(self.frame).deck is not None
 
     def get_busy(self) -> bool:
         """Whether the next block will hold music."""

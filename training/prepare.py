@@ -21,8 +21,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from pianogan_bgm.cli import INTERRUPTED
 from pianogan_bgm.errors import one_line
+from pianogan_bgm.interrupts import INTERRUPTED
 from training import licences, smf, sources
 from training.build import Job, build
 from training.corpus import DataError

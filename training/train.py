@@ -12,10 +12,9 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from pianogan_bgm.cli import INTERRUPTED, TERMINATED
 from pianogan_bgm.errors import one_line
 from pianogan_bgm.files import write_atomically
-from pianogan_bgm.interrupts import terminable
+from pianogan_bgm.interrupts import INTERRUPTED, TERMINATED, terminable
 from training.config import Config, InvalidConfig, load
 from training.corpus import Corpus, DataError
 from training.distribution import distributed, is_chief

@@ -97,6 +97,7 @@ def test_a_vorbis_loop_joins_as_smoothly_as_it_goes_on(tune: Tune) -> None:
     assert edges < error.max() * 1.5
 
 
+@pytest.mark.usefixtures("in_a_terminal")
 @pytest.mark.parametrize("kind", ["ogg", "flac"])
 def test_an_encoding_that_fails_is_an_error_and_an_interrupt_is_an_interrupt(
     monkeypatch: pytest.MonkeyPatch, kind: str
@@ -113,13 +114,9 @@ def test_an_encoding_that_fails_is_an_error_and_an_interrupt_is_an_interrupt(
         return real(file, parts)
 
     real = sound_module.write_blocks
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        monkeypatch.setattr(sound_module, "write_blocks", broken)
-        with pytest.raises(SoundError, match=f"100000 frames at 22050 Hz cannot be encoded as {kind}"):
-            encode(block, kind, RATE, TAGS)
-        monkeypatch.setattr(sound_module, "write_blocks", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            encode(block, kind, RATE, TAGS)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    monkeypatch.setattr(sound_module, "write_blocks", broken)
+    with pytest.raises(SoundError, match=f"100000 frames at 22050 Hz cannot be encoded as {kind}"):
+        encode(block, kind, RATE, TAGS)
+    monkeypatch.setattr(sound_module, "write_blocks", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        encode(block, kind, RATE, TAGS)

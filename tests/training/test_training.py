@@ -120,14 +120,19 @@ def test_a_run_is_not_gone_on_with_on_other_data(bench: Bench, capsys: pytest.Ca
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
+def resumed_with(bench: Bench, run: Path, text: str) -> int:
+    """Go on with ``run`` by another configuration; the exit status."""
+    config = bench.folder / f"{run.name}.toml"
+    config.write_text(text, encoding="utf-8")
+    return bench.train(run, "--resume", config=config)
+
+
 def test_a_run_is_not_gone_on_with_as_another_network(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = bench.copy(bench.in_vae, "other network")
-    config = bench.folder / "wider.toml"
-    config.write_text(STUDIO.replace("hidden = 5", "hidden = 6"), encoding="utf-8")
     told = [(run / name).read_bytes() for name in ("config.toml", "run.json")]
-    assert bench.train(run, "--resume", config=config) == 2
+    assert resumed_with(bench, run, STUDIO.replace("hidden = 5", "hidden = 6")) == 2
     assert "must have shape" in capsys.readouterr().err
     assert [(run / name).read_bytes() for name in ("config.toml", "run.json")] == told
 
@@ -274,9 +279,7 @@ def test_facts_that_cannot_be_read_are_named_in_one_line(
 
 def test_another_network_takes_no_folder_with_a_run(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     run = bench.copy(bench.whole, "reference")
-    config = bench.folder / "reference.toml"
-    config.write_text('name = "small"\nnetwork = "reference"\ndata = "unused"\n', encoding="utf-8")
-    assert bench.train(run, "--resume", config=config) == 2
+    assert resumed_with(bench, run, 'name = "small"\nnetwork = "reference"\ndata = "unused"\n') == 2
     assert "['reference'], of this network; got ['gan', 'vae']" in capsys.readouterr().err
     assert (run / "config.toml").read_text("utf-8") == STUDIO
 
@@ -285,10 +288,8 @@ def test_what_the_second_stage_began_with_is_not_trained_on(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = bench.copy(bench.whole, "longer")
-    config = bench.folder / "longer.toml"
-    config.write_text(STUDIO.replace("steps = 8", "steps = 12"), encoding="utf-8")
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    assert bench.train(run, "--resume", config=config) == 2
+    assert resumed_with(bench, run, STUDIO.replace("steps = 8", "steps = 12")) == 2
     assert "gan began with what vae had learnt" in capsys.readouterr().err
     assert all(path.read_bytes() == content for path, content in before.items())
 
@@ -370,6 +371,7 @@ class Interrupted(Still):
         return False
 
 
+@pytest.mark.usefixtures("in_a_terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_keeps_every_step_it_took(tmp_path: Path, number: signal.Signals) -> None:
     stage: Any = Interrupted(number)
@@ -380,6 +382,7 @@ def test_an_interrupted_run_keeps_every_step_it_took(tmp_path: Path, number: sig
     assert weights(path)["net/000/kernel"].tolist() == [3.0, 3.0]
 
 
+@pytest.mark.usefixtures("in_a_terminal")
 def test_after_an_interrupt_the_command_says_how_to_go_on(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
