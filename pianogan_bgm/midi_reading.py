@@ -7,7 +7,8 @@
 - Every note lasts at least one step. Notes that meet on one key and step melt into one (*merged*).
 - Pedals and other controllers are ignored: a note lasts as long as its key.
 - Of several tempos or metres at one step the last in the file counts. The first copyright is the licence.
-- Key signatures are ignored, those that no key has too.
+- Events that nothing here asks for are ignored, malformed ones too: keys, SMPTE offsets, system exclusives.
+  So are tempos and metres of too few bytes.
 - Files are bounded in bytes and in length, so refusing one takes seconds at most, however it is built.
 """
 
@@ -43,8 +44,12 @@ LONGEST_PAUSE: Final = 0x0FFFFFFF
 """Ticks between two events: four bytes of seven bits."""
 _LONGEST_NUMBER: Final = 8192
 _MAX_TRACKS: Final = 0x7FFF
-_KEY_SIGNATURE: Final = re.compile(rb"\xff\x59\x02..", re.DOTALL)
-_C_MAJOR: Final = b"\xff\x59\x02\x00\x00"
+_META: Final = 0xFF
+_EXCLUSIVE: Final = (0xF0, 0xF7)
+_ASKED_FOR: Final = {**dict.fromkeys(range(0x01, 0x10), 0), 0x2F: 0, 0x51: 3, 0x58: 4}
+"""Meta events that count, and the bytes they have at least: texts, end of track, tempo, metre."""
+_NOTHING: Final = b"\xff\x7f\x00"
+"""A meta event that says nothing."""
 _Event: TypeAlias = tuple[int, Any]
 """The tick at which it happens, and mido's message."""
 
@@ -149,10 +154,55 @@ def score_of(data: bytes, resolution: Fraction) -> Score:
 
 
 def _parsed(data: bytes) -> Any:
+    """What mido makes of a file as :func:`_only_tracks` gives it."""
     try:
         return mido.MidiFile(file=io.BytesIO(data))
-    except mido.KeySignatureError:  # mido knows 15 majors and minors and refuses the rest; nothing here asks
-        return mido.MidiFile(file=io.BytesIO(_KEY_SIGNATURE.sub(_C_MAJOR, data)))
+    except Exception as error:  # it refuses all of a file for one event that nothing here asks for
+        try:
+            tracks = [_plain(chunk[8:]) for chunk in _chunks(data, 14)]
+        except IndexError:
+            raise error from None
+    chunks = b"".join(struct.pack(">4sL", b"MTrk", len(track)) + track for track in tracks)
+    return mido.MidiFile(file=io.BytesIO(data[:14] + chunks))
+
+
+def _plain(track: bytes) -> bytes:
+    """The events of a track, with :data:`_NOTHING` for each that nothing asks for.
+
+    Channel messages say their status, each of them. Raises ``IndexError`` where the track is cut short or
+    holds what is no event.
+    """
+    plain, at, status = bytearray(), 0, 0
+    while at < len(track):
+        start, (_, at) = at, _number(track, at)
+        plain += track[start:at]
+        start = at
+        if track[at] == _META or track[at] in _EXCLUSIVE:
+            kind = track[at + 1] if track[at] == _META else None
+            size, at = _number(track, at + (1 if kind is None else 2))
+            at += size
+            asked_for = kind in _ASKED_FOR and size >= _ASKED_FOR[kind]
+            plain += track[start:at] if asked_for else _NOTHING
+        else:
+            if track[at] >= 0x80:
+                status, at = track[at], at + 1
+            if not 0x80 <= status < 0xF0:
+                raise IndexError
+            start, at = at, at + (1 if 0xC0 <= status < 0xE0 else 2)
+            plain += bytes([status]) + track[start:at]
+        if at > len(track):
+            raise IndexError
+    return bytes(plain)
+
+
+def _number(track: bytes, at: int) -> tuple[int, int]:
+    """The number of seven bits a byte that begins at ``at``, and where it has ended."""
+    value = 0
+    while True:
+        value = value << 7 | track[at] & 0x7F
+        at += 1
+        if track[at - 1] < 0x80:
+            return value, at
 
 
 def _events(track: Iterable[Any]) -> Iterator[_Event]:

@@ -265,11 +265,34 @@ def test_of_several_tempos_or_meters_at_one_tick_the_last_in_the_file_counts() -
     assert parse_midi(smf(later, [tempos[1].copy(time=960)])).tempos == ((0, 120.0), (8, 60.0))
 
 
-@pytest.mark.parametrize("key", [(8, 0), (0, 2), (0xF8, 1)])
-def test_a_key_signature_of_no_key_is_ignored(key: tuple[int, int]) -> None:
-    plain = bytes([0, 0x90, 60, 80, 4, 60, 0]) + END
-    odd = parse_midi(raw(bytes([0, 0xFF, 0x59, 2, *key]) + plain))
-    assert odd == parse_midi(raw(plain))
+@pytest.mark.parametrize(
+    "event",
+    [
+        *((0xFF, 0x59, 2, *key) for key in [(8, 0), (0, 2), (0xF8, 1)]),  # of no key
+        (0xFF, 0x59, 1, 0),  # a key of one byte
+        (0xFF, 0x54, 5, 0xE1, 0, 0, 0, 0),  # an SMPTE offset at a rate that mido does not know
+        (0xFF, 0x00, 1, 1),  # half a sequence number
+        (0xFF, 0x20, 0),  # a channel prefix without a channel
+        (0xFF, 0x51, 2, 1, 1),  # a tempo of two bytes
+        (0xFF, 0x58, 2, 3, 2),  # a metre of two bytes
+        (0xF7, 2, 0xF3, 0x90),  # an escape: any bytes
+    ],
+)
+def test_an_event_that_nothing_asks_for_is_ignored_however_it_is_malformed(event: tuple[int, ...]) -> None:
+    name, tempo = b"\x00\xff\x03\x04left", bytes([0, 0xFF, 0x51, 3, 7, 0xA1, 0x20])
+    before = name + tempo + bytes([0, 0xC0, 4, 0, 0x90, 60, 80, 4, 60, 0])
+    after = bytes([4, 62, 80, 4, 0x80, 62, 0]) + END
+    odd = parse_midi(raw(before + bytes([0, *event]) + after))
+    assert odd == parse_midi(raw(before + after))
+    assert odd.parts[0].name == "left"
+    assert [note.pitch for note in odd.parts[0].notes] == [60, 62]
+
+
+def test_what_is_no_event_is_refused_beside_events_that_are_ignored() -> None:
+    odd_key = bytes([0, 0xFF, 0x59, 2, 8, 0])
+    for broken in (bytes([0, 60, 80]), bytes([0, 0xF4, 1]), bytes([0, 0x90, 60]), bytes([0, 0xFF, 0x01, 9])):
+        with pytest.raises(InvalidMidi):
+            parse_midi(raw(odd_key + broken))
 
 
 def test_the_first_copyright_that_says_something_is_the_licence() -> None:
