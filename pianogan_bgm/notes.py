@@ -38,13 +38,19 @@ class Note:
     velocity: int = DEFAULT_VELOCITY
 
     def __post_init__(self) -> None:
-        for name, value, low, high in (
-            ("start", self.start, 0, None),
-            ("pitch", self.pitch, 0, 127),
-            ("length", self.length, 1, None),
-            ("velocity", self.velocity, 1, 127),
+        start, pitch, length, velocity = self.start, self.pitch, self.length, self.velocity
+        if type(start) is type(pitch) is type(length) is type(velocity) is int and (
+            start >= 0 <= pitch <= 127 and length >= 1 <= velocity <= 127
         ):
-            if not isinstance(value, int) or value < low or (high is not None and value > high):
+            return  # a piece has hundreds of notes
+        for name, value, low, high in (
+            ("start", start, 0, None),
+            ("pitch", pitch, 0, 127),
+            ("length", length, 1, None),
+            ("velocity", velocity, 1, 127),
+        ):
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if not whole or value < low or (high is not None and value > high):
                 limits = f"{low} or more" if high is None else f"{low} to {high}"
                 raise InvalidNote(f"{name} must be a whole number, {limits}; got {value!r}")
 

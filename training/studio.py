@@ -264,15 +264,15 @@ class Decision(keras.layers.Layer):  # type: ignore[misc]  # keras is untyped
 
     def call(self, odds: Any, velocities: Any = None) -> Any:
         """``odds`` (n, 75, 2, 352), ``velocities`` (n, 75, 352) in 0–1 or None."""
-        dtype = self.compute_dtype
         strikes, sounding = decide(*over_time(biased(odds, self.thresholds)), self.thresholds.least)
         if velocities is None:
             level = float(velocity_to_level(DEFAULT_VELOCITY))
-            high = ops.cast((STRUCK_BYTE + level + 0.5) / 256.0, dtype)
         else:
             level = ops.floor(ops.reshape(velocities, (-1, ROLL.steps, KEYS)) * (VELOCITY_LEVELS - 1) + 0.5)
-            high = (level + (STRUCK_BYTE + 0.5)) / 256.0
-        low, zero = ops.cast((HELD_BYTE + 0.5) / 256.0, dtype), ops.cast(0.0, dtype)
-        values = ops.where(strikes, high, ops.where(sounding, low, zero))
+            level = ops.cast(level, "float32")
+        # what is struck sounds; these are few binary digits, exact in single precision
+        above = (level + (STRUCK_BYTE - HELD_BYTE)) / 256.0
+        strikes, sounding = (ops.cast(cells, "float32") for cells in (strikes, sounding))
+        values = sounding * ((HELD_BYTE + 0.5) / 256.0) + strikes * above
         rows = ops.pad(ops.transpose(values, (0, 2, 1)), ((0, 0), (0, ROLL.pitches - KEYS), (0, 0)))
-        return ops.cast(rows[..., None], "float32")
+        return rows[..., None]

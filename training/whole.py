@@ -35,8 +35,7 @@ class WholeProduct:
         """``(n, in)`` to ``(n, out)``."""
         weights, factor = ops.cast(self.weights, x.dtype), ops.cast(self.factor, x.dtype)
         if self.reach is None:
-            per_row = WHOLE / ops.maximum(ops.max(ops.abs(x), axis=-1, keepdims=True), LEAST)
-            # divided, for onnxruntime takes two factors of such a product for a pattern that is not in double
-            return ops.matmul(ops.round(x * per_row), weights) * factor / per_row
+            top = ops.maximum(ops.max(ops.abs(x), axis=-1, keepdims=True), LEAST)
+            return ops.matmul(ops.round(x * (WHOLE / top)), weights) * factor * (top / WHOLE)
         whole = ops.clip(ops.round(x * self.per_input), -float(WHOLE), float(WHOLE))
         return ops.matmul(whole, weights) * factor

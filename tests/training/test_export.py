@@ -125,6 +125,16 @@ def test_nothing_slow_or_missing_in_double_precision_is_left(exported: Any) -> N
     assert {"Tanh", "Max"} <= operations(exported)
 
 
+def test_a_slope_is_the_one_that_was_meant_though_an_attribute_is_in_single_precision() -> None:
+    ports = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.DOUBLE, [1]) for name in "xy"]
+    leaky = onnx.helper.make_graph(
+        [onnx.helper.make_node("LeakyRelu", ["x"], ["y"], alpha=0.2)], "leaky", *([p] for p in ports)
+    )
+    model = onnx.helper.make_model(leaky)
+    graph.quicken_doubles(model)
+    assert [onnx.numpy_helper.to_array(c).item() for c in model.graph.initializer] == [0.2]
+
+
 def test_weights_travel_as_float16_and_compute_as_before(network: Tiny, exported: Any) -> None:
     kept = {c.data_type for c in exported.graph.initializer if np.prod(c.dims) >= graph.SMALLEST_HALVED}
     assert kept == {onnx.TensorProto.FLOAT16}
@@ -203,10 +213,10 @@ def test_the_studio_network_is_exported_in_double_precision_throughout(studio: S
     # of the decoder all products, and no other outside the loop
     blocks = len(network.decoder.blocks)
     assert [node.op_type for node in model.graph.node].count("MatMulInteger") == 3 + 2 * blocks
-    # in single precision is only what rolls, which are so themselves, are compared with
+    # in single precision is only what rolls, which are so themselves, are made of and compared with
     singles = {c.name for c in model.graph.initializer if c.data_type == onnx.TensorProto.FLOAT}
     used = {node.op_type for node in model.graph.node if singles & set(node.input)}
-    assert used == {"GreaterOrEqual"}
+    assert used == {"GreaterOrEqual", "Mul", "Add"}
     assert export_onnx.parity(network, model.SerializeToString(), LATENTS) == 0.0
     rolls = np.asarray(network(LATENTS))
     network.decision.thresholds = Thresholds(strike=-20.0, hold=0.5)
