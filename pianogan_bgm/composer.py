@@ -126,9 +126,9 @@ class Composer:
         if isinstance(source, Piece):
             return source
         if isinstance(source, str | os.PathLike):
-            from pianogan_bgm.midi import read_midi
+            from pianogan_bgm.midi import read_piece
 
-            return read_midi(source).piece()
+            return read_piece(source)
         if isinstance(source, int):
             return self.generator.compose(source)
         return self.generator.compose(latent=source)

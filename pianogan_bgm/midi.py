@@ -141,6 +141,18 @@ def read_midi(path: str | os.PathLike[str], resolution: Fraction | float = RESOL
         return parse_midi(file.read(MAX_BYTES + 1), resolution, name=str(path))
 
 
+def read_piece(path: str | os.PathLike[str]) -> Piece:
+    """The instruments of the file at ``path`` as one piece; raises as :func:`parse_midi` does.
+
+    And :class:`InvalidMidi` where :meth:`~pianogan_bgm.score.Score.piece` does.
+    """
+    score = read_midi(path)
+    try:
+        return score.piece()
+    except InvalidMidi as error:
+        raise InvalidMidi(f"{path}: {error}") from None
+
+
 def parse_midi(data: bytes, resolution: Fraction | float = RESOLUTION, *, name: str = "MIDI data") -> Score:
     """The bytes of a type 0 or 1 file on a grid of ``resolution`` beats (see :func:`grid_of`).
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pianogan_bgm.midi import read_midi
+from pianogan_bgm.midi import read_piece
 
 if TYPE_CHECKING:
     from pianogan_bgm.player import BackgroundMusic
@@ -30,7 +30,7 @@ def play(
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     from pianogan_bgm.player import BackgroundMusic
 
-    piece = None if source is None else replace(read_midi(source).piece(), title=source.stem)
+    piece = None if source is None else replace(read_piece(source), title=source.stem)
     with BackgroundMusic(piece, seed=seed, mood=mood, model=model) as music:
         music.play(loops=-1, fade_ms=200)
         if music.silent:

@@ -16,7 +16,7 @@ from pianogan_bgm.errors import SoundError
 from pianogan_bgm.expression import EXPRESSIVE, ONE_SHOT, Expression
 from pianogan_bgm.files import appearing, path_in_c
 from pianogan_bgm.instruments import CREDITS, RATES, Block, Instrument, Tone, load, mix
-from pianogan_bgm.midi import encodable, read_midi
+from pianogan_bgm.midi import encodable, read_piece
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.room import SMALL_ROOM, Reverb, Room, reverb
 
@@ -226,7 +226,7 @@ def render_file(
     slow down and close on a cadence. Raises :class:`SoundError`, and
     :class:`~pianogan_bgm.errors.InvalidMidi` for a file that cannot be read.
     """
-    piece = read_midi(source).piece()
+    piece = read_piece(source)
     piece = with_ending(piece) if ending else piece
     check_sound(target.name, rate, int(piece.seconds * rate))
     blocks = render_blocks(piece, rate, instrument, expression=ONE_SHOT if ending else EXPRESSIVE)

@@ -87,11 +87,13 @@ class Score:
     def piece(self) -> Piece:
         """Every part but the drums as one piece at :attr:`tempo`, held to what a piece allows (20–400).
 
-        Raises :class:`InvalidMidi` for a score on another grid than sixteenths.
+        Raises :class:`InvalidMidi` for a score on another grid than sixteenths, and for one of drums alone.
         """
         if self.resolution != Fraction(1, STEPS_PER_BEAT):
             raise InvalidMidi(f"a piece has steps of 1/{STEPS_PER_BEAT} beat; got {self.resolution}")
         notes = untangle(note for part in self.parts if not part.drums for note in part.notes)
+        if not notes and self.report.drums:
+            raise InvalidMidi("expected notes of an instrument; got drums alone, which nothing here plays")
         low, high = TEMPO_RANGE
         return Piece(
             notes,

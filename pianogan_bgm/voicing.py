@@ -25,10 +25,17 @@ def strike(state: State, deck: Deck, frame: int) -> Voices:
     # every frame then changes few notes that were rendered already
     intensity = round(state.intensity * GRADES) / GRADES
     found: list[tuple[Bus, Tone]] = []
+    struck: dict[tuple[Bus, int], int] = {}
     for note in deck.tune.by_step[deck.pos]:
         if note.rank < density(note.layer, intensity):
             bus = (deck.number, note.layer, state.instruments[note.layer])
             tone = _tone(state, deck, note, frame, intensity)
+            twin = struck.setdefault((bus, tone.pitch), len(found))
+            if twin < len(found):  # folded onto a key that is struck already
+                other = found[twin][1]
+                louder = max(tone.velocity, other.velocity)
+                found[twin] = bus, replace(other, velocity=louder, frames=max(tone.frames, other.frames))
+                continue
             found.append((bus, tone))
             if note.layer == BASS and intensity > 0.75 and tone.pitch >= 33:  # the octave below, too
                 found.append((bus, replace(tone, pitch=tone.pitch - 12, gain=2.4 * (intensity - 0.75))))
@@ -45,7 +52,8 @@ def density(layer: int, intensity: float) -> float:
 
 
 def _tone(state: State, deck: Deck, note: TuneNote, frame: int, intensity: float) -> Tone:
-    pitch = fold(note.pitch + deck.shift + state.transpose)
+    shift = deck.shift + state.transpose
+    pitch = fold(note.pitch + shift) if shift else note.pitch
     held = note.held
     if deck.loops:  # held over the loop's end, it is let go at the bar line and rings on over the join
         held = max(1, min(held, deck.tune.loop[1] - deck.pos))

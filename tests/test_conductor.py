@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -114,6 +116,22 @@ def test_softer_notes_of_a_chord_come_late_but_never_in_a_loop():
         low, high = (tone for _, tone in strike(State(RATE, pace=1000.0), deck, 500))
         assert (low.start, high.start) == (500 + round(late * RATE), 500)
         assert low.start + low.frames == high.start + high.frames
+
+
+def test_a_pitch_beyond_the_roll_sounds_as_it_is_and_is_folded_only_where_it_is_moved():
+    tune = prepare(Piece((Note(0, 20, 4), Note(0, 127, 4)), steps=16))
+    for shift, pitches in ((0, [20, 127]), (1, [21, 116]), (-1, [31, 126])):
+        state = State(RATE, pace=1000.0, transpose=shift)
+        assert sorted(tone.pitch for _, tone in strike(state, Deck(0, tune), 0)) == pitches
+
+
+def test_what_is_folded_onto_a_struck_key_of_its_layer_strikes_it_once_the_longer_and_the_louder():
+    tune = prepare(Piece((Note(0, 33, 8, 61), Note(0, 45, 2, 81), Note(0, 72, 4)), steps=16))
+    tune = replace(tune, by_step=(tuple(replace(n, layer=0) for n in tune.by_step[0]), *tune.by_step[1:]))
+    low, high, top = (tone for _, tone in strike(State(RATE, pace=1000.0), Deck(0, tune, loops=-1), 0))
+    once, above = (t for _, t in strike(State(RATE, pace=1000.0, transpose=-24), Deck(0, tune, loops=-1), 0))
+    assert (once.pitch, above.pitch) == (21, top.pitch - 24)
+    assert (once.frames, once.velocity) == (low.frames, high.velocity)
 
 
 def test_music_begun_in_its_middle_rises_from_silence_and_from_its_beginning_it_is_not_softened():

@@ -44,7 +44,7 @@ SEVEN = [
 """The latent of seed 7, for ever: a game's saved seeds depend on it."""
 
 GOLDEN_MIDI = {
-    "0.9": {
+    "0.9.1": {
         3: "169c7e6fa6f55201aa653a98e6ddded7aaf017e1a9b14dcc9ba3ea76b7cfb14d",
         7: "fc0cd4f0c9a695414d2d5c0fda876350967ce8080f60f9a46a1b80609a446af5",
     }

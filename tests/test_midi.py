@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pianogan_bgm import midi
 from pianogan_bgm.errors import InvalidMidi, InvalidNote
-from pianogan_bgm.midi import grid_of, parse_midi, piece_to_midi, read_midi, write_midi
+from pianogan_bgm.midi import grid_of, parse_midi, piece_to_midi, read_midi, read_piece, write_midi
 from pianogan_bgm.notes import Note, untangle
 from pianogan_bgm.piece import Piece
 
@@ -178,6 +178,15 @@ def test_tracks_channels_and_programs_are_parts_of_their_own() -> None:
         (Note(0, 40, 2, 80),),
         (Note(2, 45, 2, 80),),
     ]
+
+
+def test_drums_alone_are_no_piece_and_the_file_is_named(tmp_path: Path) -> None:
+    drums = smf([on(36, channel=9), off(36, 120, channel=9)])
+    (tmp_path / "beat.mid").write_bytes(drums)
+    with pytest.raises(InvalidMidi, match=r"beat\.mid: expected notes of an instrument; got drums alone"):
+        read_piece(tmp_path / "beat.mid")
+    assert parse_midi(drums).report.drums == 1
+    assert parse_midi(smf([])).piece().notes == ()  # silence is what it is
 
 
 def test_drums_are_kept_apart_and_stay_out_of_the_piece() -> None:
