@@ -160,12 +160,14 @@ def to_cells(roll: npt.NDArray[Any], spec: RollSpec = ROLL) -> Cells:
         raise InvalidRoll(f"a roll must have shape {spec.shape}; got {values.shape}")
     if not np.issubdtype(values.dtype, np.floating):
         raise InvalidRoll(f"a roll must hold floats in [0, 1]; got {values.dtype}")
-    values = values.reshape(spec.shape[:2]).astype(np.float64)
-    if np.isnan(values).any():
+    low, high = values.min(), values.max()
+    if np.isnan(low):
         raise InvalidRoll("a roll must hold values in [0, 1]; got NaN")
-    if values.min() < 0.0 or values.max() > 1.0:
-        raise InvalidRoll(f"a roll must hold values in [0, 1]; got {values.min():.4g} to {values.max():.4g}")
-    return np.minimum(values * 256.0, 255.0).astype(np.uint8)
+    if low < 0.0 or high > 1.0:
+        raise InvalidRoll(f"a roll must hold values in [0, 1]; got {low:.4g} to {high:.4g}")
+    # a power of two: exact in any precision
+    cells: Cells = np.minimum(values.reshape(spec.shape[:2]) * 256, 255).astype(np.uint8)
+    return cells
 
 
 def from_cells(cells: Cells) -> Roll:
