@@ -4,6 +4,7 @@ import http.client
 import importlib.util
 import io
 import itertools
+import socket
 import threading
 import wave
 from functools import partial
@@ -68,3 +69,12 @@ def test_a_mood_that_there_is_not_is_not_found(connection):
     with connection.getresponse() as answer:
         assert answer.status == 404
         assert b"calm" in answer.read()
+
+
+def test_a_port_that_is_taken_is_named_in_one_line(radio):
+    with socket.socket() as taken:
+        taken.bind(("localhost", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit, match=f"cannot listen at port {port} .*; give another"):
+            radio.main(port)

@@ -1,12 +1,14 @@
 """Endless piano over HTTP, to show `Stream`: PCM on request, no pygame, no thread of its own.
 
 ``python examples/stream/radio.py`` and open http://localhost:8000 in a browser or a media player; every
-listener gets music of their own, ``/calm``, ``/battle`` and the other moods included.
+listener gets music of their own, ``/calm``, ``/battle`` and the other moods included. Another port than 8000
+may be given.
 """
 
 from __future__ import annotations
 
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,9 +60,12 @@ class Listener(BaseHTTPRequestHandler):
             pass
 
 
-def main() -> None:
-    server = ThreadingHTTPServer(("localhost", 8000), Listener)
-    print("Listen at http://localhost:8000 (or /calm, /battle, …); Ctrl-C ends.")
+def main(port: int = 8000) -> None:
+    try:
+        server = ThreadingHTTPServer(("localhost", port), Listener)
+    except (OSError, OverflowError) as error:
+        sys.exit(f"cannot listen at port {port} ({error}); give another after the program's name")
+    print(f"Listen at http://localhost:{server.server_port} (or /calm, /battle, …); Ctrl-C ends.")
     try:
         server.serve_forever()
     except KeyboardInterrupt:
@@ -68,4 +73,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:2]))
