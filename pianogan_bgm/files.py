@@ -72,7 +72,16 @@ def write_together(contents: Mapping[str | os.PathLike[str], bytes]) -> None:
         # left in the opposite order
         places = {path: stack.enter_context(appearing(path)) for path in reversed([*contents])}
         for path, data in contents.items():
-            places[path].write_bytes(data)
+            _write(places[path], data)
+
+
+def _write(place: Path, data: bytes) -> None:
+    try:
+        place.write_bytes(data)
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(place)  # open() names its file, write() does not
+        raise
 
 
 def path_in_c(path: str | os.PathLike[str]) -> str | bytes:

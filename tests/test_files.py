@@ -76,12 +76,29 @@ def test_what_goes_wrong_is_said_of_the_file_itself(tmp_path: Path, monkeypatch:
     def unopened(place: Path, _: bytes) -> None:
         raise PermissionError(13, "Permission denied", str(place))
 
-    for place, name, instead in ((os, "replace", refused), (Path, "write_bytes", unopened)):
+    def unnamed(place: Path, _: bytes) -> None:  # as an error of a write is, on a full disk
+        raise PermissionError(13, "Permission denied")
+
+    ways = ((os, "replace", refused), (Path, "write_bytes", unopened), (Path, "write_bytes", unnamed))
+    for place, name, instead in ways:
         monkeypatch.setattr(place, name, instead)
         with pytest.raises(PermissionError) as denied:
             write_atomically(tmp_path / "song", b"")
         assert one_line(denied.value) == f"{tmp_path / 'song'}: Permission denied"
     assert names(tmp_path) == []
+
+
+def test_of_several_files_the_one_that_does_not_fit_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(place: Path, data: bytes) -> None:
+        if data == b"card":
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left") as refused:
+        write_together({tmp_path / "weights": b"w", tmp_path / "card": b"card", tmp_path / "more": b"m"})
+    assert one_line(refused.value) == f"{tmp_path / 'card'}: No space left on device"
 
 
 def test_where_nothing_can_be_removed_either_the_file_itself_is_named(
