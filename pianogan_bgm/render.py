@@ -29,6 +29,8 @@ MAX_WAV_BYTES: Final = 0xFFFF0000
 """Of sound: a WAV file counts its bytes with 32 bits, and has some more of its own."""
 _FRAME_BYTES: Final = 4
 """Of a frame in 16 bits: left and right."""
+_OF_THE_SYSTEM: Final = 2
+"""libsndfile's number for errors that are none of its own."""
 
 
 def render(
@@ -165,7 +167,10 @@ def _bounded(sound: Block | Iterable[Block], name: str, rate: int) -> Iterator[B
 
 
 def _opened(temporary: Path, rate: int, kind: str, target: Path) -> Any:
-    """A file of libsndfile's. Raises :class:`SoundError` where it will not open one."""
+    """A file of libsndfile's. Raises :class:`SoundError` where it will not open one of that rate.
+
+    And ``LibsndfileError`` where the system will not write its head.
+    """
     import soundfile
 
     # by its path: an interrupt that came while libsndfile calls back into Python would get lost there
@@ -173,6 +178,8 @@ def _opened(temporary: Path, rate: int, kind: str, target: Path) -> Any:
     try:
         return soundfile.SoundFile(name, "w", rate, 2, subtype=SUBTYPES[kind], format=form)
     except soundfile.LibsndfileError as error:
+        if error.code == _OF_THE_SYSTEM:
+            raise
         raise SoundError(f"{target} cannot be written at {rate} Hz: {error.error_string}") from error
 
 
