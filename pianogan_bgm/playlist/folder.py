@@ -221,7 +221,7 @@ def _prepare(folder: Path) -> None:
         probe = folder / ".pianogan-bgm-probe"
         write_atomically(probe, b"")
         with contextlib.suppress(PermissionError):  # as a virus scanner has it on Windows
-            probe.unlink()
+            probe.unlink(missing_ok=True)  # another command may have taken it for its own
 
 
 def _refuse_strangers(folder: Path, head: Manifest, orders: Sequence[Order] = ()) -> None:

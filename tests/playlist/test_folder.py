@@ -335,6 +335,20 @@ def test_a_folder_that_cannot_be_written_is_one_line_before_any_work(
     assert made == []
 
 
+def test_another_command_in_the_same_folder_may_take_the_probe_away(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = folder_module.write_atomically
+
+    def taken_away(path: Path, data: bytes) -> None:
+        real(path, data)
+        if path.name == ".pianogan-bgm-probe":
+            path.unlink()
+
+    monkeypatch.setattr(folder_module, "write_atomically", taken_away)
+    assert run(model, tmp_path, "--seeds", "1", "--formats", "mid") == 0
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is sent to a process of its own")
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_leaves_whole_tracks_and_the_next_run_goes_on(model: Path, tmp_path: Path, jobs: str) -> None:
