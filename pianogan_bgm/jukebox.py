@@ -14,7 +14,7 @@ from pianogan_bgm.composer import Composer, Source
 from pianogan_bgm.errors import PianoganError, PlaylistError
 from pianogan_bgm.json_rules import short
 from pianogan_bgm.manifest import MANIFEST, Track, TrackFile, read_manifest
-from pianogan_bgm.midi import parse_midi
+from pianogan_bgm.midi import parse_piece
 from pianogan_bgm.midi_reading import MAX_BYTES
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.piece import Piece
@@ -130,7 +130,7 @@ def _tune(entry: Entry) -> Tune:
         raise PlaylistError(f"{entry.path}: cannot be read: {error.strerror}") from error
     if entry.file is not None and hashlib.sha256(data).hexdigest() != entry.file.sha256:
         raise PlaylistError(f"{entry.path}: not the file that {MANIFEST} describes (its SHA-256 differs)")
-    piece = parse_midi(data, name=str(entry.path)).piece()
+    piece = parse_piece(data, name=str(entry.path))
     track = entry.track
     if track is None:
         return prepare(replace(piece, title=entry.path.stem))

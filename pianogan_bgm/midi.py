@@ -146,11 +146,17 @@ def read_piece(path: str | os.PathLike[str]) -> Piece:
 
     And :class:`InvalidMidi` where :meth:`~pianogan_bgm.score.Score.piece` does.
     """
-    score = read_midi(path)
+    with Path(path).open("rb") as file:
+        return parse_piece(file.read(MAX_BYTES + 1), name=str(path))
+
+
+def parse_piece(data: bytes, *, name: str = "MIDI data") -> Piece:
+    """The instruments in the bytes of a file as one piece; raises as :func:`read_piece` does."""
+    score = parse_midi(data, name=name)
     try:
         return score.piece()
     except InvalidMidi as error:
-        raise InvalidMidi(f"{path}: {error}") from None
+        raise InvalidMidi(f"{name}: {error}") from None
 
 
 def parse_midi(data: bytes, resolution: Fraction | float = RESOLUTION, *, name: str = "MIDI data") -> Score:

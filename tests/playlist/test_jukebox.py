@@ -8,6 +8,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import mido
 import pytest
 from manifests import a_manifest, a_track
 from music_fakes import FakeGenerator, make_piece
@@ -210,3 +211,10 @@ def test_a_track_that_cannot_be_read_is_passed_over(tmp_path, seed, monkeypatch)
     (tmp_path / "good.mid").unlink()
     with pytest.raises(InvalidMidi):
         Jukebox(tmp_path, seed=seed).following()
+
+
+def test_a_file_of_drums_alone_is_named(tmp_path: Path) -> None:
+    drum = [mido.Message(kind, channel=9, note=36, time=480) for kind in ("note_on", "note_off")]
+    mido.MidiFile(tracks=[mido.MidiTrack(drum)]).save(tmp_path / "beat.mid")
+    with pytest.raises(InvalidMidi, match=r"beat\.mid: expected notes of an instrument; got drums alone"):
+        Jukebox(tmp_path).following()
