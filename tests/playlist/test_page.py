@@ -223,6 +223,24 @@ for (const [count, words] of [[1, "1 track. any use."], [2, "2 tracks. any use."
     )
 
 
+def test_what_the_filter_left_out_while_the_colours_changed_is_drawn_anew(tmp_path: Path) -> None:
+    script = """
+const window = { devicePixelRatio: 1 };
+const colours = () => () => "#000000", rgb = () => [0, 0, 0], place = () => {};
+const canvas = { clientWidth: 100, clientHeight: 50, getContext: () => nothing };
+const one = { ...track, canvas, beats: 20, beatsPerBar: 4 };
+"""
+    asserts = """
+draw(one);
+assert.equal(one.drawn, true);
+canvas.clientWidth = 0;
+draw(one);
+assert.equal(one.drawn, false);
+console.log("done");
+"""
+    node(STAND_INS + script + part("function draw(track)", "function place(track)") + asserts, tmp_path)
+
+
 # --------------------------------------------------------------------------------------------- Chromium
 
 
@@ -331,6 +349,17 @@ def test_moods_and_keys_filter(tab: Any, folder: Path) -> None:
     tab.get_by_label("Mood").select_option("")
     tab.get_by_label("Key").select_option("")
     assert tab.locator("#count").inner_text() == "3 shown"
+
+
+def test_what_was_left_out_comes_back_in_the_new_colours(tab: Any) -> None:
+    corner = "canvas => canvas.getContext('2d').getImageData(1, 1, 1, 1).data.slice(0, 3).join()"
+    tab.wait_for_function("() => data.tracks[2].drawn")
+    light = card(tab, 2).locator("canvas").evaluate(corner)
+    tab.get_by_label("Mood").select_option("calm")
+    tab.get_by_role("button", name="Dark or light").click()
+    tab.get_by_label("Mood").select_option("")
+    tab.wait_for_function("() => data.tracks[2].drawn")
+    assert card(tab, 2).locator("canvas").evaluate(corner) != light
 
 
 def test_the_keyboard_alone_will_do(tab: Any) -> None:
