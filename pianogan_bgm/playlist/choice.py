@@ -76,7 +76,7 @@ def choose(
     """
     if count > MOST_SEEDS:
         raise PlaylistError(f"at most {MOST_SEEDS} pieces can be chosen; got {count}")
-    candidates = _candidates(first, mood, atlas)
+    of, candidates = _candidates(first, mood, atlas)
     limit = PATIENCE * count + 1000
     taken: list[int] = []
     kept = np.zeros((count, EIGHTHS * 12), dtype=np.bool_)
@@ -95,7 +95,6 @@ def choose(
                     taken.append(seed)
                     bar.update()
     if len(taken) < count:
-        of = f"mood {mood!r}" if mood else f"seeds from {first or 0} on"
         raise PlaylistError(
             f"{count} pieces at least {least:g} apart were asked for; among {seen} candidates ({of}) there "
             f"are {len(taken)}: ask for fewer, or for less distance"
@@ -103,7 +102,8 @@ def choose(
     return taken
 
 
-def _candidates(first: int | None, mood: str | None, atlas: Atlas | None) -> Iterator[int]:
+def _candidates(first: int | None, mood: str | None, atlas: Atlas | None) -> tuple[str, Iterator[int]]:
+    """What they are, in words, and their seeds."""
     if mood is None:
         return _anything(first, atlas)
     if atlas is None or not len(atlas):
@@ -111,13 +111,13 @@ def _candidates(first: int | None, mood: str | None, atlas: Atlas | None) -> Ite
             f"mood {mood!r} needs the model's atlas, which was not shipped with it; "
             "python -m export.build_atlas MODEL measures one"
         )
-    return iter(atlas.suiting(mood))
+    return f"mood {mood!r}", iter(atlas.suiting(mood))
 
 
-def _anything(first: int | None, atlas: Atlas | None) -> Iterator[int]:
+def _anything(first: int | None, atlas: Atlas | None) -> tuple[str, Iterator[int]]:
     """Seeds in their order from ``first`` on; for None those of the atlas that are judged, best first."""
     if first is not None or atlas is None or not atlas.judged:
-        return iter(range(check_seed(first or 0), SEED_LIMIT))
+        return f"seeds from {first or 0} on", iter(range(check_seed(first or 0), SEED_LIMIT))
     best = atlas.ranked()
     known = frozenset(best)
-    return chain(best, (seed for seed in range(SEED_LIMIT) if seed not in known))
+    return "the best seeds first", chain(best, (seed for seed in range(SEED_LIMIT) if seed not in known))

@@ -78,6 +78,9 @@ def test_where_the_atlas_knows_of_quality_the_best_come_first_and_then_seeds_it_
     assert choose(6, prints, atlas=atlas) == [102, 105, 104, 101, 1, 3]
     assert choose(3, prints, first=1, atlas=atlas) == [1, 3, 4]
     assert choose(3, prints, atlas=replace(atlas, quality=np.empty(0))) == [1, 3, 4]
+    for first, of in ((None, "the best seeds first"), (7, "seeds from 7 on")):
+        with pytest.raises(PlaylistError, match=rf"among 1100 candidates \({of}\) there are 1"):
+            choose(2, prints, first=first, atlas=atlas, least=1.1)
 
 
 def test_a_mood_offers_its_better_seeds_first() -> None:
