@@ -259,10 +259,10 @@ def _work(
     """Make what is missing of ``orders``, then the manifest, the page and the credits.
 
     ``known``: the tracks of a manifest that stays as it is until all are made; their moods are taken over,
-    for the atlas may be another now.
+    for the atlas may be another now. Those that are as it says need not be made, whatever made them.
     """
-    done = _finished(folder, head, orders)
-    moods = {track.name: track.moods for track in known}
+    done = _finished(folder, head, orders, by_any=bool(known))
+    before = {track.name: track for track in known}
     saver = _Saver(folder, head, [order.name for order in orders], only_at_the_end=bool(known))
     todo = [order for order in orders if order.name not in done]
     on_page = {order.name for order in orders[:MOST_TRACKS]}
@@ -274,7 +274,7 @@ def _work(
             for baked in run(bake, todo):
                 _write(folder, baked)
                 name = baked.track.name
-                done[name] = replace(baked.track, moods=moods.get(name, baked.track.moods))
+                done[name] = replace(baked.track, moods=before.get(name, baked.track).moods)
                 if name in on_page:
                     rolls[name] = baked.roll
                 saver.now_and_then(done)
@@ -284,7 +284,10 @@ def _work(
             saver.in_between(done)
         outside = (KeyboardInterrupt, OSError, BrokenExecutor)  # nothing is wrong with what was asked for
         goes_on = done or isinstance(error, outside) or isinstance(error.__cause__, outside)
-        rest = "; the same command goes on from there" if goes_on and len(done) < len(orders) else ""
+        # nothing tells the next run of what came otherwise than the manifest says
+        as_said = all(before.get(track.name, track).files == track.files for track in done.values())
+        more = goes_on and as_said and len(done) < len(orders)
+        rest = "; the same command goes on from there" if more else ""
         tqdm.write(f"{folder}: {len(done)} of {len(orders)} tracks are whole{rest}", file=sys.stderr)
         raise
     manifest = saver.save(done)
@@ -346,15 +349,20 @@ class _Saver:
         return manifest
 
 
-def _finished(folder: Path, head: Manifest, orders: Iterable[Order]) -> dict[str, Track]:
-    """Tracks that an earlier run finished in the same way, whose files are all there and as they were."""
+def _finished(
+    folder: Path, head: Manifest, orders: Iterable[Order], *, by_any: bool = False
+) -> dict[str, Track]:
+    """Tracks that an earlier run finished in the same way, whose files are all there and as they were.
+
+    ``by_any``: versions of the program and its libraries.
+    """
     if not (folder / MANIFEST).is_file():
         return {}
     try:
         old = read_manifest(folder)
     except PlaylistError:
         return {}
-    if _way(old) != _way(head):
+    if _way(replace(old, made_with=head.made_with) if by_any else old) != _way(head):
         return {}
     tracks = {track.name: track for track in old.tracks}
     done = {}

@@ -224,6 +224,40 @@ def test_a_manifest_loses_no_track_when_making_it_again_is_stopped(
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_making_it_again_by_other_versions_goes_on_where_the_files_come_the_same(
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    same: bool,
+) -> None:
+    assert run(model, tmp_path / "old", "--seeds", "1-3", "--formats", "mid") == 0
+    manifest = read_manifest(tmp_path / "old")
+    tracks = manifest.tracks
+    if not same:
+        tracks = tuple(replace(t, files=(replace(t.files[0], sha256="0" * 64),)) for t in tracks)
+    write_manifest(replace(manifest, made_with="pianogan-bgm 0.0.9", tracks=tracks), tmp_path / "old")
+    again = ["playlist", "--from", str(tmp_path / "old"), "--model", str(model), "-o", str(tmp_path / "new")]
+    real = folder_module.bake
+
+    def stopped(order: folder_module.Order) -> folder_module.Baked:
+        if order.name == "tiny-3":
+            raise KeyboardInterrupt
+        return real(order)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folder_module, "bake", stopped)
+        assert cli.main(again) == 130
+    said = capsys.readouterr().err
+    assert "2 of 3 tracks are whole" in said
+    assert ("goes on from there" in said) is same
+    made = counted(monkeypatch)
+    assert cli.main(again) == (0 if same else 1)
+    assert made == ["tiny-3"] if same else ["tiny-1", "tiny-2", "tiny-3"]
+    assert read_manifest(tmp_path / "new").made_with == manifest.made_with
+
+
 def test_verify_names_what_is_missing_longer_or_changed(
     full: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
