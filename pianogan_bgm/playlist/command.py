@@ -75,16 +75,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 _MAKING: Final = ("count", "seeds", "first", "mood", "distance", "tempo", "key", "instrument", "length")
 _MAKING_FILES: Final = ("loop", "formats", "stems", "loudness", "rate", "title")
+_WORKING: Final = ("model", "dask")
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what was asked; returns the exit status. Raises the errors of the package."""
-    given = [name for name in (*_MAKING, *_MAKING_FILES) if getattr(options, name) is not None]
+    making = (*_MAKING, *_MAKING_FILES, *(_WORKING if options.verify else ()))
+    given = [name for name in making if getattr(options, name) is not None]
     if (options.source or options.verify) and given:
-        what = "--from makes what its manifest says" if options.source else "--verify makes nothing"
+        what = "--verify makes nothing" if options.verify else "--from makes what its manifest says"
         option = "one-shot" if given[0] == "loop" and not options.loop else given[0]
         raise PlaylistError(f"{what}: leave out --{option}")
     if options.verify:
+        if options.source and options.output:
+            raise PlaylistError("--verify checks one folder: leave out --from or --output")
         return _verify(options.source or options.output or FOLDER)
     if options.source:
         return _remake(options)

@@ -597,6 +597,22 @@ def test_a_wish_that_cannot_be_met_is_one_line(
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--model", "open"), "--verify makes nothing: leave out --model"),
+        (("--dask", "localhost:1"), "--verify makes nothing: leave out --dask"),
+        (("--from", "music", "--model", "open"), "--verify makes nothing: leave out --model"),
+        (("--from", "music", "-o", "again"), "--verify checks one folder: leave out --from or --output"),
+    ],
+)
+def test_what_checking_would_ignore_is_refused(
+    capsys: pytest.CaptureFixture[str], options: tuple[str, ...], words: str
+) -> None:
+    assert cli.main(["playlist", "--verify", *options]) == 1
+    assert capsys.readouterr().err == f"pianogan-bgm: {words}\n"
+
+
 def test_from_a_checkout_the_command_is_the_same() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "export.export_playlist", "--help"],
