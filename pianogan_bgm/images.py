@@ -20,7 +20,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from pianogan_bgm.errors import InvalidRoll
 from pianogan_bgm.files import write_atomically
@@ -123,6 +123,8 @@ def png_to_slab(data: bytes, *, name: str = "picture") -> Slab:
             return _slab(image)
     except InvalidRoll as error:
         raise InvalidRoll(f"{name}: {error}") from None
+    except UnidentifiedImageError as error:  # whose words name the buffer, by its address
+        raise InvalidRoll(f"{name}: not a PNG picture, or a damaged one") from error
     except Exception as error:  # Pillow trips over damaged bytes in a dozen ways that all mean this
         raise InvalidRoll(f"{name}: not a PNG picture, or a damaged one ({error})") from error
 
