@@ -49,7 +49,7 @@ MAX_TRACKS: Final = 200_000
 MAX_SEEDS: Final = 256
 """Pieces of one medley."""
 MAX_MINUTES: Final = 30.0
-"""Longest medley; its sound is held in memory while it is made, 21 MB a minute."""
+"""Longest medley; its sound is held in memory while it is made, some 50 MB a minute."""
 FORMATS: Final = ("mid", "ogg", "wav", "flac", "png")
 SOUNDS: Final = ("ogg", "wav", "flac")
 """Formats that hold sound rather than notes."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,48 +62,58 @@ def record(
     ``target``: loudness in LUFS; None for the level at which the engine plays.
     """
     voice, walls, usual = load(instrument, rate), reverb(rate), np.float32(tune.gain)
-    dry = {part: _dry(tune, voice, walls, layer, loop) for part, layer in PARTS.items()}
-    longest = max(map(len, dry.values()))
-    dry = {part: np.pad(block, ((0, longest - len(block)), (0, 0))) * usual for part, block in dry.items()}
+    layers = {part: list(_tones(tune, rate, layer, loop)) for part, layer in PARTS.items()}
+    if loop:
+        frames = lap_frames(tune, rate)
+        layers = {part: list(_laps(tones, voice, walls, frames)) for part, tones in layers.items()}
+    else:
+        ends = [tone.start + voice.ring(tone) + walls.tail for tones in layers.values() for tone in tones]
+        frames = max([round(tune.steps * _pace(tune, rate)), *ends])
+    dry = {part: np.empty((walls.tail + frames, 2), np.float32) for part in STEMS if stems}
+
+    def added() -> Iterator[Block]:
+        """All parts without the room, from as many frames before the first one on as the room's tail has."""
+        parts = (mix_blocks(voice, tones, frames, first=-walls.tail) for tones in layers.values())
+        for number, blocks in enumerate(zip(*parts, strict=True)):
+            level = dict(zip(layers, (block * usual for block in blocks), strict=True))
+            for part in dry:
+                dry[part][number * BLOCK :][:BLOCK] = level[part]
+            yield sum(level.values(), np.zeros_like(blocks[0]))
+
     # added as the conductor adds them, and in the room then, so that the result is its to the last bit
-    whole = _wet(walls, sum(dry.values(), np.zeros((longest, 2), np.float32)))
+    whole = _gathered(in_room(walls, added()), frames)
     gain, mixed, heard = _levelled(whole, rate, target)
-    frames = len(whole)
+    del whole
     made = {MIX: mixed}
-    if stems:
-        made.update((part, finish(_wet(walls, dry[part]), gain)) for part in STEMS)
+    for part in tuple(dry):
+        alone = dry.pop(part)
+        blocks = (alone[at : at + BLOCK] for at in range(0, len(alone), BLOCK))
+        made[part] = _gathered((finish(block, gain) for block in in_room(walls, blocks)), frames)
     facts = Sound(
         rate=rate,
         frames=frames,
         loop_start=0,
         loop_frames=frames if loop else 0,
         loudness=None if heard is None else round(heard, 2),
-        peak=round(float(np.abs(mixed).max(initial=0.0)), 4),
+        peak=round(max(float(mixed.max(initial=0.0)), -float(mixed.min(initial=0.0))), 4),
     )
     return Recording(made, facts)
 
 
-def _dry(tune: Tune, voice: Instrument, walls: Reverb, layer: int, loop: bool) -> Block:
-    """One layer without the room, from as many frames before the first one on as the room's tail has."""
-    rate = voice.rate
-    tones = sorted(_tones(tune, rate, layer, loop))
-    if loop:
-        frames = lap_frames(tune, rate)
-        laps = [
-            Tone(tone.start - back, tone.pitch, tone.frames, tone.velocity)
-            for tone in tones
-            for back in range(0, tone.start + voice.ring(tone) + walls.tail, frames)
-        ]
-        return np.concatenate(list(mix_blocks(voice, laps, frames, first=-walls.tail)))
-    ends = [tone.start + voice.ring(tone) + walls.tail for tone in tones]
-    frames = max([round(tune.steps * _pace(tune, rate)), *ends])
-    return np.concatenate(list(mix_blocks(voice, tones, frames, first=-walls.tail)))
+def _laps(tones: list[Tone], voice: Instrument, walls: Reverb, frames: int) -> Iterator[Tone]:
+    """The tones of a lap of ``frames``, and of earlier ones what still rings in it."""
+    for tone in tones:
+        for back in range(0, tone.start + voice.ring(tone) + walls.tail, frames):
+            yield Tone(tone.start - back, tone.pitch, tone.frames, tone.velocity)
 
 
-def _wet(walls: Reverb, dry: Block) -> Block:
-    """Sound with its echoes, without the frames that came before it."""
-    blocks = (dry[start : start + BLOCK] for start in range(0, len(dry), BLOCK))
-    return np.concatenate(list(in_room(walls, blocks)))
+def _gathered(blocks: Iterable[Block], frames: int) -> Block:
+    """Blocks of ``frames`` frames together as one; what they are made of need not be in memory."""
+    whole, at = np.empty((frames, 2), np.float32), 0
+    for block in blocks:
+        whole[at : at + len(block)] = block
+        at += len(block)
+    return whole
 
 
 def lap_frames(tune: Tune, rate: int) -> int:
@@ -135,10 +145,11 @@ def _levelled(whole: Block, rate: int, target: float | None) -> tuple[float, Blo
     The gain goes in steps of 0.01 dB, so that another machine's rounding gives the same file; several tries,
     because the limiter takes some of each rise away. Without a target it is 1.
     """
-    decibels = 0.0
+    decibels, mixed = 0.0, np.empty_like(whole)
     for attempt in range(_TRIES):
         gain = math.pow(10.0, decibels / 20.0)
-        mixed = finish(whole, gain)
+        for at in range(0, len(whole), BLOCK):
+            mixed[at : at + BLOCK] = finish(whole[at : at + BLOCK], gain)
         heard = loudness(mixed, rate)
         wanted = decibels if target is None or heard is None else decibels + target - heard
         wanted = min(MOST_GAIN, round(wanted, 2))
@@ -154,7 +165,10 @@ def encode(block: Block, kind: str, rate: int, tags: Tags) -> bytes:
     Raises :class:`SoundError` where libsndfile cannot make one.
     """
     if kind == "wav":
-        return wav(to_format(block, -16, 2), rate, tags)
+        pcm = np.empty(block.shape, np.int16)
+        for at in range(0, len(block), WRITE_BLOCK):  # a whole one in double precision takes four times that
+            pcm[at : at + WRITE_BLOCK] = to_format(block[at : at + WRITE_BLOCK], -16, 2)
+        return wav(pcm, rate, tags)
     data = _encoded(block, kind, rate)
     if kind == "flac":
         return tagged_flac(data, tags)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import signal
+import tracemalloc
 from collections.abc import Iterator
 
 import numpy as np
@@ -72,6 +73,18 @@ def test_the_loudness_asked_for_is_measured(tune: Tune, target: float) -> None:
     assert loudness(made.parts["mix"], RATE) == pytest.approx(target, abs=0.1)
     assert np.abs(made.parts["mix"]).max() == pytest.approx(made.facts.peak, abs=1e-4)
     assert made.facts.peak <= 1.0
+
+
+@pytest.mark.parametrize(("stems", "times"), [(False, 4), (True, 7)])
+def test_a_long_recording_is_not_held_many_times_over(stems: bool, times: int) -> None:
+    long = prepare(Piece(tuple(Note(at, 60, 4) for at in range(0, 640, 32)), steps=640))
+    tracemalloc.start()
+    try:
+        made = record(long, "chip_square", 44100, loop=False, stems=stems, target=-20.0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < times * made.parts["mix"].nbytes
 
 
 def test_a_piece_of_silence_is_silence() -> None:
