@@ -241,6 +241,23 @@ console.log("done");
     node(STAND_INS + script + part("function draw(track)", "function place(track)") + asserts, tmp_path)
 
 
+def test_the_keys_are_those_on_the_keyboard_with_caps_lock_too(tmp_path: Path) -> None:
+    script = """
+let press, current = null, playing = false;
+const done = [], document = { addEventListener: (_, call) => { press = call; } };
+const one = { card: nothing, button: nothing };
+const neighbour = (by) => { done.push(by); return one; };
+const choose = (track) => { current = track; }, loop = () => done.push("loop");
+"""
+    asserts = """
+for (const key of ["j", "J", "k", "K", "l", "L", "Dead"]) press({ key, target: { closest: () => null } });
+assert.deepEqual(done, [1, 1, -1, -1, "loop", "loop"]);
+console.log("done");
+"""
+    handler = part('document.addEventListener("keydown"', "filter();\nshow();")
+    node(STAND_INS + script + handler + asserts, tmp_path)
+
+
 # --------------------------------------------------------------------------------------------- Chromium
 
 
