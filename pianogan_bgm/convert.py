@@ -200,7 +200,8 @@ def join(parts: Sequence[Slab]) -> Slab:
         start = end if slab.start is None else slab.start
         if start < end:
             raise InvalidRoll(
-                f"pictures to join overlap: one ends at column {end}, the next begins at {start}"
+                f"pictures to join overlap: one ends at column {end}, the next begins at {start}; are they "
+                "pieces of their own? --separate makes a file of each"
             )
         end = start + slab.spec.steps
         if end > MAX_STEPS:
