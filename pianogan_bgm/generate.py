@@ -37,15 +37,16 @@ def generate(
     """Write ``count`` pieces, of ``seed`` and those after it, to ``folder`` as ``MODEL-SEED.FORMAT``.
 
     Without a seed fresh ones are drawn, from the better half of the model's atlas where it has one, and said.
-    ``formats``: keys of :data:`WRITERS`. ``tempo``: beats a minute (the model's own). ``ending``: slow down
-    and close on a cadence instead of breaking off. Every file appears whole or not at all, in place of one of
-    that name. The same call with a seed gives the same bytes of MIDI and PNG. Returns the exit status; raises
-    the errors of the package.
+    ``formats``: keys of :data:`WRITERS`; sound has the credits due, for model and piano, as its comment.
+    ``tempo``: beats a minute (the model's own). ``ending``: slow down and close on a cadence instead of
+    breaking off. Every file appears whole or not at all, in place of one of that name. The same call with a
+    seed gives the same bytes of MIDI and PNG. Returns the exit status; raises the errors of the package.
     """
     first = None if seed is None else check_seed(seed)
     if first is not None:
         check_seed(first + count - 1)
     generator = Generator(model)
+    due = "; ".join([*generator.card.attribution, CREDITS[INSTRUMENT]])
     seeds = fresh_seeds(load_atlas(model), count) if first is None else range(first, first + count)
     if first is None:
         print("seed" if count == 1 else "seeds", ", ".join(map(str, seeds)))
@@ -56,32 +57,32 @@ def generate(
         stem = folder / f"{piece.model}-{number}"
         for kind in formats:
             path = stem.with_name(f"{stem.name}.{kind}")
-            WRITERS[kind](piece, path, ONE_SHOT if ending else EXPRESSIVE)
+            WRITERS[kind](piece, path, ONE_SHOT if ending else EXPRESSIVE, due)
             tqdm.write(str(path))
     print(f"{generator.card.name}: {generator.card.output_licence}")
     return 0
 
 
-def _write_sound(piece: Piece, path: Path, expression: Expression) -> None:
+def _write_sound(piece: Piece, path: Path, expression: Expression, due: str) -> None:
     write_audio(
         path,
         render_blocks(piece, DEFAULT_RATE, INSTRUMENT, expression=expression),
         DEFAULT_RATE,
         title=path.stem,
         licence=piece.licence,
-        comment=CREDITS.get(INSTRUMENT),
+        comment=due,
     )
 
 
-def _write_picture(piece: Piece, path: Path, expression: Expression) -> None:
+def _write_picture(piece: Piece, path: Path, expression: Expression, due: str) -> None:
     images.write_png(images.piece_slab(piece), path)
 
 
-def _write_midi(piece: Piece, path: Path, expression: Expression) -> None:
+def _write_midi(piece: Piece, path: Path, expression: Expression, due: str) -> None:
     midi.write_midi(piece, path, tempos=tempos(piece, expression))
 
 
-WRITERS: Final[Mapping[str, Callable[[Piece, Path, Expression], None]]] = {
+WRITERS: Final[Mapping[str, Callable[[Piece, Path, Expression, str], None]]] = {
     "mid": _write_midi,
     "png": _write_picture,
     "wav": _write_sound,

@@ -137,8 +137,13 @@ def _paced(piece: Piece, tempos: Sequence[tuple[int, float]]) -> Iterator[tuple[
 
 def read_midi(path: str | os.PathLike[str], resolution: Fraction | float = RESOLUTION) -> Score:
     """The file at ``path`` on a grid of ``resolution`` beats; see :func:`parse_midi`."""
+    return parse_midi(_bytes_of(path), resolution, name=str(path))
+
+
+def _bytes_of(path: str | os.PathLike[str]) -> bytes:
+    """Of a file, so many that one that is too large is seen to be."""
     with Path(path).open("rb") as file:
-        return parse_midi(file.read(MAX_BYTES + 1), resolution, name=str(path))
+        return file.read(MAX_BYTES + 1)
 
 
 def read_piece(path: str | os.PathLike[str]) -> Piece:
@@ -146,8 +151,7 @@ def read_piece(path: str | os.PathLike[str]) -> Piece:
 
     And :class:`InvalidMidi` where :meth:`~pianogan_bgm.score.Score.piece` does.
     """
-    with Path(path).open("rb") as file:
-        return parse_piece(file.read(MAX_BYTES + 1), name=str(path))
+    return parse_piece(_bytes_of(path), name=str(path))
 
 
 def parse_piece(data: bytes, *, name: str = "MIDI data") -> Piece:

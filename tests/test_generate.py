@@ -11,6 +11,7 @@ from pianogan_bgm.atlas import FEATURES, Atlas, to_json
 from pianogan_bgm.endings import with_ending
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.images import read_png
+from pianogan_bgm.instruments import CREDITS
 from pianogan_bgm.midi import read_midi
 
 
@@ -40,6 +41,17 @@ def test_a_seed_becomes_midi_picture_and_sound(model: Path, tmp_path: Path) -> N
     sound, rate = soundfile.read(tmp_path / "out" / "tiny-1.wav")
     assert len(sound) / rate >= piece.seconds
     assert 0.05 < abs(sound).max() <= 1.0
+
+
+@pytest.mark.parametrize("kind", ["wav", "ogg", "flac"])
+def test_sound_carries_the_credits_of_model_and_piano(model: Path, tmp_path: Path, kind: str) -> None:
+    import soundfile
+
+    assert run(model, tmp_path, "--seed", "1", "--formats", kind) == 0
+    with soundfile.SoundFile(tmp_path / f"tiny-1.{kind}") as sound:
+        said = sound.copy_metadata()["comment"]
+    assert said == "; ".join([*Generator(model).card.attribution, CREDITS["piano"]])
+    assert len(Generator(model).card.attribution) > 0
 
 
 def test_the_same_command_writes_the_same_midi_and_picture(model: Path, tmp_path: Path) -> None:
