@@ -183,7 +183,7 @@ class Manifest:
         if len(data) > MAX_BYTES:
             raise PlaylistError(f"{where}: a manifest has at most {MAX_BYTES} bytes; got more")
         try:
-            table = json.loads(data.decode("utf-8"), object_pairs_hook=without_twins)
+            table = json.loads(data.decode("utf-8-sig"), object_pairs_hook=without_twins)
         except (ValueError, RecursionError) as error:
             raise PlaylistError(f"{where}: not a playlist in JSON: {error}") from error
         return _manifest(table, where)

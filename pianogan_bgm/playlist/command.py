@@ -63,7 +63,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="of the playlist, also the album in the sound files' tags",
     )
-    work = parser.add_argument_group("work")
+    work = parser.add_argument_group("work").add_mutually_exclusive_group()
     work.add_argument("--jobs", type=_jobs, default=1, metavar="N", help="processes, -1 for one a core (1)")
     work.add_argument("--dask", metavar="ADDRESS", help="work on the Dask cluster whose scheduler is there")
     again = parser.add_argument_group("a playlist that exists")

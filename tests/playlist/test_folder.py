@@ -540,6 +540,7 @@ def test_one_track_is_one(model: Path, tmp_path: Path, capsys: pytest.CaptureFix
         (("--loudness", "nan"), "got 'nan'"),
         (("--length", "long"), "expected a number, 0.1 to 30; got 'long'"),
         (("--jobs", "0"), "1 to 1024, or -1; got '0'"),
+        (("--jobs", "2", "--dask", "tcp://there:8786"), "not allowed with"),
         (("--tempo", "5000"), "expected a number, 20 to 400"),
         (("--key", "H"), "expected a key such as Eb, 'F# minor' or 'C major'; got 'H'"),
         (("--key", "Eb dur"), "got 'Eb dur'"),

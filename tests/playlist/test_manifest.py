@@ -136,6 +136,11 @@ def test_what_is_no_manifest_is_refused(data: bytes) -> None:
         Manifest.from_json(data, "playlist.json")
 
 
+def test_a_byte_order_mark_as_editors_of_windows_write_it_is_read_over() -> None:
+    data = a_manifest(a_track()).to_json().encode()
+    assert Manifest.from_json(b"\xef\xbb\xbf" + data, "playlist.json") == Manifest.from_json(data, "the same")
+
+
 def test_two_tracks_of_one_name_are_refused() -> None:
     twin = a_track("Tiny-7", files=())
     with pytest.raises(PlaylistError, match="the track 'Tiny-7' stands twice"):
