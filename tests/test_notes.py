@@ -35,6 +35,8 @@ any_note = st.builds(
         ({"length": 0}, "length must be a whole number, 1 or more; got 0"),
         ({"velocity": 0}, "velocity must be a whole number, 1 to 127; got 0"),
         ({"start": 1.5}, "start must be a whole number, 0 or more; got 1.5"),
+        ({"velocity": 128}, "velocity must be a whole number, 1 to 127; got 128"),
+        ({"length": True}, "length must be a whole number, 1 or more; got True"),
     ],
 )
 def test_a_note_outside_its_ranges_is_refused_by_name(wrong: dict[str, Any], says: str) -> None:
