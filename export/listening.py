@@ -34,7 +34,7 @@ from pianogan_bgm.expression import ONE_SHOT
 from pianogan_bgm.files import write_atomically
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.images import piece_slab
-from pianogan_bgm.instruments import CREDITS, Block
+from pianogan_bgm.instruments import Block, credited
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.playlist.loudness import loudness
 from pianogan_bgm.playlist.tags import Tags, tagged_ogg
@@ -132,7 +132,7 @@ def tags_of(generator: Generator, title: str) -> Tags:
         title=title,
         album="pianogan_bgm",
         licence=generator.card.output_licence,
-        credits="; ".join([*generator.card.attribution, CREDITS["piano"]]),
+        credits="; ".join(credited(generator.card.attribution, "piano")),
         software=f"pianogan-bgm {__version__}",
     )
 
@@ -199,7 +199,7 @@ def page(generator: Generator, shown: Sequence[Shown], options: argparse.Namespa
         for ending, what in PICTURES.items():
             if ending in one.files:
                 lines += [f"![{what} of {one.name}]({place}.{ending})", ""]
-    credits = (card.output_licence, *card.attribution, CREDITS["piano"])
+    credits = (card.output_licence, *credited(card.attribution, "piano"))
     return "\n".join([*lines, "## Credits", "", *(f"- {line}" for line in credits), ""])
 
 

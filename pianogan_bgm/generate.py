@@ -16,7 +16,7 @@ from pianogan_bgm.atlas import fresh_seeds, load_atlas
 from pianogan_bgm.endings import with_ending
 from pianogan_bgm.expression import EXPRESSIVE, ONE_SHOT, Expression
 from pianogan_bgm.generator import Generator
-from pianogan_bgm.instruments import CREDITS
+from pianogan_bgm.instruments import credited
 from pianogan_bgm.latents import check_seed
 from pianogan_bgm.piece import Piece
 from pianogan_bgm.render import DEFAULT_RATE, render_blocks, write_audio
@@ -46,7 +46,7 @@ def generate(
     if first is not None:
         check_seed(first + count - 1)
     generator = Generator(model)
-    due = "; ".join([*generator.card.attribution, CREDITS[INSTRUMENT]])
+    due = "; ".join(credited(generator.card.attribution, INSTRUMENT))
     seeds = fresh_seeds(load_atlas(model), count) if first is None else range(first, first + count)
     if first is None:
         print("seed" if count == 1 else "seeds", ", ".join(map(str, seeds)))

@@ -30,12 +30,13 @@ def strike(state: State, deck: Deck, frame: int) -> Voices:
         if note.rank < density(note.layer, intensity):
             bus = (deck.number, note.layer, state.instruments[note.layer])
             tone = _tone(state, deck, note, frame, intensity)
-            twin = struck.setdefault((bus, tone.pitch), len(found))
-            if twin < len(found):  # folded onto a key that is struck already
-                other = found[twin][1]
-                louder = max(tone.velocity, other.velocity)
-                found[twin] = bus, replace(other, velocity=louder, frames=max(tone.frames, other.frames))
+            key = bus, tone.pitch
+            if key in struck:  # it was folded onto a key that is struck already
+                _, twin = found[struck[key]]
+                louder, longer = max(tone.velocity, twin.velocity), max(tone.frames, twin.frames)
+                found[struck[key]] = bus, replace(twin, velocity=louder, frames=longer)
                 continue
+            struck[key] = len(found)
             found.append((bus, tone))
             if note.layer == BASS and intensity > 0.75 and tone.pitch >= 33:  # the octave below, too
                 found.append((bus, replace(tone, pitch=tone.pitch - 12, gain=2.4 * (intensity - 0.75))))

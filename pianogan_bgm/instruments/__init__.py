@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -31,7 +32,12 @@ if TYPE_CHECKING:
 
 _loading = threading.Lock()
 
-__all__ = ["CREDITS", "NAMES", "Block", "Instrument", "Tone", "check_instrument", "load", "mix"]
+__all__ = ["CREDITS", "NAMES", "Block", "Instrument", "Tone", "check_instrument", "credited", "load", "mix"]
+
+
+def credited(attribution: Iterable[str], instrument: str) -> tuple[str, ...]:
+    """The lines to show where music is heard: those of its model and, if there is one, the instrument's."""
+    return (*attribution, *([CREDITS[instrument]] if instrument in CREDITS else []))
 
 
 def check_instrument(name: Any) -> str:

@@ -15,7 +15,7 @@ from pianogan_bgm.errors import PlaylistError
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.harmony import pedal
 from pianogan_bgm.images import piece_slab, slab_to_png
-from pianogan_bgm.instruments import CREDITS
+from pianogan_bgm.instruments import credited
 from pianogan_bgm.manifest import MIX, SOUNDS, STEMS, Settings, Sound, Track, TrackFile
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.piece import Piece
@@ -145,8 +145,8 @@ def credits_of(card: ModelCard, settings: Settings) -> str:
 
 def attribution(card: ModelCard, settings: Settings) -> tuple[str, ...]:
     """The lines to show where the music is heard: the model's and, where it sounds, the instrument's."""
-    heard = CREDITS.get(settings.instrument) if set(settings.formats) & set(SOUNDS) else None
-    return (*card.attribution, *([heard] if heard else []))
+    sounds = set(settings.formats) & set(SOUNDS)
+    return credited(card.attribution, settings.instrument) if sounds else card.attribution
 
 
 def _title(model: str, order: Order, music: Music) -> str:
