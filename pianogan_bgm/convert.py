@@ -29,7 +29,7 @@ from pianogan_bgm.images import Facts, Slab, read_png, slab_to_png
 from pianogan_bgm.json_rules import is_text
 from pianogan_bgm.midi import piece_to_midi, read_midi
 from pianogan_bgm.notes import MAX_STEPS
-from pianogan_bgm.piece import DEFAULT_TEMPO, MAX_BEATS_PER_BAR, TEMPO_RANGE, Piece
+from pianogan_bgm.piece import DEFAULT_TEMPO, MAX_BEATS_PER_BAR, TEMPO_RANGE, Piece, check_tempo
 from pianogan_bgm.roll import SOUNDING_BYTE, Convention, RollSpec, encode_cells
 from pianogan_bgm.score import Part, Score
 
@@ -137,9 +137,9 @@ def img2midi(
     """
     names_file = output is not None and output.suffix.lower() in MIDI_ENDINGS and not output.is_dir()
     folder = output.parent if names_file and output is not None else output
+    if tempo is not None:
+        check_tempo(tempo)
     low, high = TEMPO_RANGE
-    if tempo is not None and not low <= tempo <= high:
-        raise InvalidNote(f"tempo must be {low:g} to {high:g} beats a minute; got {tempo:g}")
     found = _find(sources, PICTURE_ENDINGS, folder)
     one_file = len(found) == 1 and not sources[0].is_dir()
     jobs = _alone(found) if separate or one_file else _joined(found)

@@ -18,7 +18,7 @@ from pianogan_bgm.expression import EXPRESSIVE, ONE_SHOT, Expression
 from pianogan_bgm.generator import Generator
 from pianogan_bgm.instruments import credited
 from pianogan_bgm.latents import check_seed
-from pianogan_bgm.piece import Piece
+from pianogan_bgm.piece import Piece, check_tempo
 from pianogan_bgm.render import DEFAULT_RATE, render_blocks, write_audio
 
 INSTRUMENT: Final = "piano"
@@ -45,6 +45,8 @@ def generate(
     first = None if seed is None else check_seed(seed)
     if first is not None:
         check_seed(first + count - 1)
+    if tempo is not None:
+        check_tempo(tempo)
     generator = Generator(model)
     due = "; ".join(credited(generator.card.attribution, INSTRUMENT))
     seeds = fresh_seeds(load_atlas(model), count) if first is None else range(first, first + count)

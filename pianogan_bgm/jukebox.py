@@ -50,7 +50,7 @@ class Jukebox(Composer):
         super().__init__(model, seed)
         if not isinstance(playlist, str | os.PathLike):
             raise PlaylistError(f"a playlist is the path of a folder; got {short(playlist)}")
-        self._entries = _entries(Path(playlist))
+        self._entries = _entries(Path(playlist).absolute())  # a game may change its folder later
         self._by_seed = {
             entry.track.seeds[0]: number
             for number, entry in enumerate(self._entries)
@@ -109,7 +109,7 @@ class Jukebox(Composer):
 
 def _entries(folder: Path) -> tuple[Entry, ...]:
     if not folder.is_dir():
-        raise PlaylistError(f"{folder.absolute()}: no folder is there; a playlist is a folder of MIDI files")
+        raise PlaylistError(f"{folder}: no folder is there; a playlist is a folder of MIDI files")
     if (folder / MANIFEST).is_file():
         tracks = [(track, track.file("mid")) for track in read_manifest(folder).tracks]
         entries = tuple(Entry(folder / file.name, file, track) for track, file in tracks if file is not None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 from pianogan_bgm.errors import InvalidNote
 from pianogan_bgm.json_rules import short
@@ -16,6 +16,14 @@ TEMPO_RANGE: Final = (20.0, 400.0)
 MAX_BEATS_PER_BAR: Final = 64
 RESOLUTION_RANGE: Final = (Fraction(1, 64), Fraction(64))
 """Beats a step of a file may have; a piece in memory has sixteenths."""
+
+
+def check_tempo(tempo: Any) -> None:
+    """Raise :class:`InvalidNote` for what is no tempo of a piece: beats a minute, 20–400."""
+    low, high = TEMPO_RANGE
+    number = isinstance(tempo, int | float) and not isinstance(tempo, bool)
+    if not number or not low <= tempo <= high:
+        raise InvalidNote(f"tempo must be {low:g} to {high:g} beats a minute; got {tempo!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +64,7 @@ class Piece:
             )
         if late := [note for note in self.notes if note.end > self.steps]:
             raise InvalidNote(f"{late[0]} ends after the piece's {self.steps} steps")
-        low, high = TEMPO_RANGE
-        number = isinstance(self.tempo, int | float) and not isinstance(self.tempo, bool)
-        if not number or not low <= self.tempo <= high:
-            raise InvalidNote(f"tempo must be {low:g} to {high:g} beats a minute; got {self.tempo!r}")
+        check_tempo(self.tempo)
 
     @property
     def seconds(self) -> float:

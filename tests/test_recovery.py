@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 HEAD = """
-import os, sys, time, threading
+import os, sys, time, threading, traceback
 sys.path.insert(0, {tests!r})
 import pygame
 from music_fakes import make_piece
@@ -20,7 +20,7 @@ def wait_for(condition, seconds=20.0):
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:
-            print("WAITED IN VAIN"); os._exit(3)
+            print("WAITED IN VAIN"); traceback.print_stack(); os._exit(3)
         time.sleep(0.005)
 
 def busy(n):
@@ -161,8 +161,9 @@ def test_a_stolen_channel_is_left_and_another_one_taken():
 ready(); music = player(); music.play(loops=-1)
 wait_for(lambda: busy(8))
 effect = pygame.mixer.Sound(buffer=bytes(8000 * 4 * 5))
+before = music.stats.recoveries  # a machine that is too busy for the music loses it the channel, too
 stolen = pygame.mixer.Channel(8); stolen.play(effect)
-wait_for(lambda: music.stats.recoveries == 1)
+wait_for(lambda: music.stats.recoveries > before)
 assert stolen.get_sound() is effect
 wait_for(lambda: busy(9))
 for n in range(10): pygame.mixer.find_channel(force=True).play(effect)

@@ -170,6 +170,17 @@ def test_a_folder_that_is_not_there_is_named_with_the_whole_way(
     assert str(refused.value).startswith(f"{tmp_path / 'music'}: no folder is there")
 
 
+def test_a_game_that_changes_its_folder_keeps_its_playlist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "music").mkdir()
+    a_folder(tmp_path / "music", [()])
+    monkeypatch.chdir(tmp_path)
+    jukebox = Jukebox("music")
+    monkeypatch.chdir("/")
+    assert names(jukebox, 2) == ["Track 1", "Track 1"]
+
+
 WITHOUT = """
 import os, sys, time
 os.environ.update(SDL_AUDIODRIVER="dummy", SDL_VIDEODRIVER="dummy", PYGAME_HIDE_SUPPORT_PROMPT="1")
