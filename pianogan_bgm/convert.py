@@ -23,7 +23,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from tqdm import tqdm
 
-from pianogan_bgm.errors import InvalidNote, InvalidRoll, PianoganError, one_line
+from pianogan_bgm.errors import InvalidRoll, PianoganError, one_line
 from pianogan_bgm.files import write_atomically
 from pianogan_bgm.images import Facts, Slab, read_png, slab_to_png
 from pianogan_bgm.json_rules import is_text
