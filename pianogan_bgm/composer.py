@@ -202,8 +202,9 @@ def check_source(source: Any) -> Source:
         return source
     if isinstance(source, int | np.integer):
         return check_seed(source)
-    if source is None:
-        raise InvalidNote("expected a piece, a seed, a latent or the path of a MIDI file; got None")
+    if not hasattr(source, "__len__"):  # no row of numbers either
+        expected = "a piece, a seed (a whole number), a latent or the path of a MIDI file"
+        raise InvalidNote(f"expected {expected}; got {short(source)}")
     return tuple(check_latent(source).tolist())
 
 

@@ -126,6 +126,8 @@ def check_scenes(scenes: Mapping[str, Scene]) -> dict[str, Scene]:
     if not isinstance(scenes, Mapping):
         raise InvalidSetting(f"scenes must be a dict of Scene objects by name; got {short(scenes)}")
     for name, scene in scenes.items():
+        if not isinstance(name, str):
+            raise InvalidSetting(f"the name of a scene must be a str; got {short(name)}")
         if not isinstance(scene, Scene):
             raise InvalidSetting(f"scenes must be Scene objects by name; got {short(scene)} for {name!r}")
     return dict(scenes)
@@ -136,7 +138,8 @@ def check_rules(rules: Mapping[tuple[str, str], Rule]) -> dict[tuple[str, str], 
     if not isinstance(rules, Mapping):
         raise InvalidSetting(f"rules must be a dict of Rule objects by pairs of names; got {short(rules)}")
     for pair, rule in rules.items():
-        if not (isinstance(rule, Rule) and isinstance(pair, tuple) and len(pair) == 2):
+        names = isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(name, str) for name in pair)
+        if not (names and isinstance(rule, Rule)):
             raise InvalidSetting(
                 f"rules must be Rule objects by pairs of names; got {short(rule)} for {short(pair)}"
             )

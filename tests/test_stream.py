@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from enum import IntEnum
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from pianogan_bgm.errors import (
 )
 from pianogan_bgm.latents import latent_of
 from pianogan_bgm.midi import write_midi
+from pianogan_bgm.notes import Note
 from pianogan_bgm.room import reverb
 from pianogan_bgm.scenes import Rule
 from pianogan_bgm.stingers import Figure
@@ -566,6 +568,18 @@ def test_scenes_that_are_none_and_moods_nobody_knows_are_refused_at_once():
             once(mood=mood)
 
 
+class Place(IntEnum):
+    TOWN = 7
+
+
+def test_scenes_are_called_by_names_and_not_by_numbers_which_would_be_seeds():
+    with pytest.raises(InvalidSetting, match=r"name of a scene must be a str; got <Place\.TOWN: 7>"):
+        once(scenes={Place.TOWN: Scene(mood="calm")})
+    for pair in ((Place.TOWN, "battle"), ("*", 7), ("town", None)):
+        with pytest.raises(InvalidSetting, match="rules must be Rule objects by pairs of names"):
+            once(rules={pair: Rule()})
+
+
 def test_what_plays_is_told_anew_when_anything_of_it_changes_and_only_then():
     stream = once(tempo=1.0)
     stream.play(loops=-1)
@@ -589,6 +603,12 @@ def test_a_mood_given_as_the_piece_is_told_from_a_file_that_is_missing():
         Stream("calm")
     with pytest.raises(InvalidSetting, match="is a mood"):
         Scene(piece="battle")
+
+
+@pytest.mark.parametrize("wrong", [None, 7.0, Scene(mood="calm"), Note(0, 60, 1), object()])
+def test_what_is_no_piece_is_told_what_one_is(wrong):
+    with pytest.raises(InvalidNote, match=r"a piece, a seed \(a whole number\), a latent or .*; got"):
+        once().load(wrong)
 
 
 def test_an_event_of_a_stinger_is_there_when_its_bar_comes_and_not_where_it_was_asked_for():
