@@ -18,9 +18,10 @@ MOMENTS: Final = ("now", "beat", "bar", "end")
 
 
 def within(name: str, value: Any, low: float, high: float) -> float:
-    """A number of ``low`` to ``high``, as a float. Raises :class:`InvalidSetting`."""
+    """A number of ``low`` to ``high``, as a float; a truth value is none. Raises :class:`InvalidSetting`."""
     kind = type(value)  # looking for a Real takes ten times as long, too long for a setter called every frame
-    if not (kind is float or kind is int or isinstance(value, Real)) or not low <= value <= high:
+    number = kind is float or kind is int or (kind is not bool and isinstance(value, Real))
+    if not number or not low <= value <= high:
         raise InvalidSetting(f"{name} must be {low:g} to {high:g}; got {short(value)}")
     return float(value)
 
@@ -36,6 +37,13 @@ def whole(name: str, value: Any, low: int, high: int = LARGEST) -> int:
     """A whole number of ``low`` to ``high``. Raises :class:`InvalidSetting`."""
     if type(value) is not int or not low <= value <= high:
         raise InvalidSetting(f"{name} must be a whole number, {low} to {high}; got {short(value)}")
+    return value
+
+
+def truth(name: str, value: Any) -> bool:
+    """True or False. Raises :class:`InvalidSetting`."""
+    if type(value) is not bool:
+        raise InvalidSetting(f"{name} must be True or False; got {short(value)}")
     return value
 
 

@@ -25,6 +25,7 @@ from pianogan_bgm.checks import (
     instrument_names,
     one_of,
     semitones,
+    truth,
     whole,
     within,
 )
@@ -324,9 +325,10 @@ class Music(ABC):
         ``to``: a name in :attr:`scenes`, a mood, or whatever can be played. What is not said here is taken
         from the :attr:`rules` by the names of both scenes: ``at``, ``fade_beats`` (length of the crossfade; 0
         lets the old piece ring out) and ``filler`` (a figure that leads over). ``hold``: coming back to the
-        scene left goes on where it was left. A pending transition is replaced. The name alone of the scene
-        that plays already, or is about to, changes nothing: a game may say every frame where it is. Nor does
-        a file that cannot be read, which ``Stream`` raises and ``BackgroundMusic`` keeps in its ``stats``.
+        scene left goes on where it was left. ``loops``: where ``to`` is a piece, how often it is repeated
+        after the first time, −1 for ever. A pending transition is replaced. The name alone of the scene that
+        plays already, or is about to, changes nothing: a game may say every frame where it is. Nor does a
+        file that cannot be read, which ``Stream`` raises and ``BackgroundMusic`` keeps in its ``stats``.
         """
         plain = at is None and fade_beats is None and filler is None and hold is None
         if isinstance(to, str):
@@ -344,8 +346,7 @@ class Music(ABC):
         lead = rule.filler if filler is None else filler
         if lead is not None:
             lead = figure(lead, self.stingers)
-        if hold is None:
-            hold = self._holds(asked.scene)
+        hold = self._holds(asked.scene) if hold is None else truth("hold", hold)
         tempo, intensity, transpose, instruments = scene.feel
         coming = Asked(
             name,
@@ -400,6 +401,7 @@ class Music(ABC):
         return state is not None and state.deck is not None
 
     def _scene_of(self, to: str | Scene | Source, loops: int) -> tuple[str | None, Scene]:
+        whole("loops", loops, -1)
         if isinstance(to, Scene):
             return None, to
         if isinstance(to, str) and to in self.scenes:
@@ -409,7 +411,7 @@ class Music(ABC):
         if isinstance(to, str) and not to.lower().endswith((".mid", ".midi")):
             known = ", ".join(sorted({*self.scenes, *MOODS}))
             raise InvalidSetting(f"no scene or mood is called {to!r}; there are {known}")
-        return None, Scene(piece=check_source(to), loops=whole("loops", loops, -1))
+        return None, Scene(piece=check_source(to), loops=loops)
 
     def cancel_transition(self) -> None:
         """Forget a pending transition; one that comes within a tenth of a second may come all the same."""

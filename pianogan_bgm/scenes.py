@@ -79,7 +79,7 @@ class Scene:
     feel: Feel = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        from pianogan_bgm.checks import TEMPO_FACTORS, instrument_names, semitones, whole, within
+        from pianogan_bgm.checks import TEMPO_FACTORS, instrument_names, semitones, truth, whole, within
         from pianogan_bgm.composer import check_mood, check_source
 
         # checked here, once, so that going over to a scene costs the game's thread next to nothing
@@ -94,6 +94,7 @@ class Scene:
             None if self.instrument is None else instrument_names(self.instrument),
         )
         whole("loops", self.loops, -1)
+        truth("hold", self.hold)
         if self.piece is not None:
             object.__setattr__(self, "piece", check_source(self.piece))
         object.__setattr__(self, "feel", feel)

@@ -369,6 +369,13 @@ def test_events_that_nobody_asks_for_are_kept_in_bounds(monkeypatch):
         (lambda: Stream(model=5), InvalidSetting),
         (lambda: Stream(playlist=5), PlaylistError),
         (lambda: Stream(rate=True), InvalidSetting),
+        (lambda: made().duck(True), InvalidSetting),  # would be 1.0: not ducked at all
+        (lambda: made(volume=False), InvalidSetting),
+        (lambda: setattr(made(), "intensity", True), InvalidSetting),
+        (lambda: Scene(hold="no"), InvalidSetting),
+        (lambda: made().transition("calm", hold="no"), InvalidSetting),
+        (lambda: made().transition("calm", loops="x"), InvalidSetting),
+        (lambda: made().transition("calm", loops=-2), InvalidSetting),
     ],
 )
 def test_what_is_of_the_wrong_kind_is_named(wrong, error):
