@@ -29,6 +29,7 @@ from pianogan_bgm.composer import Source
 from pianogan_bgm.conductor import EVENT_KINDS, Event, Place
 from pianogan_bgm.engine import Control, Engine, Sink, Stats, copied
 from pianogan_bgm.errors import InvalidSetting
+from pianogan_bgm.json_rules import short
 from pianogan_bgm.mixer import usable_mixer
 from pianogan_bgm.music import Music, Request
 from pianogan_bgm.pages import Pages, Silent
@@ -355,6 +356,8 @@ class BackgroundMusic(Music):
         """Call ``listener`` with every event of ``kind``, on the music's thread: be brief. Returns it."""
         if kind not in self._listeners:
             raise InvalidSetting(f"kind must be one of {', '.join(EVENT_KINDS)}; got {kind!r}")
+        if not callable(listener):
+            raise InvalidSetting(f"a listener must be callable; got {short(listener)}")
         self._listeners[kind].append(listener)
         return listener
 

@@ -177,6 +177,8 @@ def test_listeners_hear_and_one_that_fails_harms_nothing(music):
     assert any("a bug in the game" in message for message in music.stats.errors)
     with pytest.raises(InvalidSetting):
         music.on("drum", beats.append)
+    with pytest.raises(InvalidSetting, match="a listener must be callable; got None"):
+        music.on("beat", None)
 
 
 def test_the_music_thread_is_polite_and_the_games_is_not(music):
