@@ -34,6 +34,7 @@ class Figure:
     def __post_init__(self) -> None:
         if not isinstance(self.degrees, tuple | list):
             raise InvalidNote(f"the degrees of a stinger are a tuple; got {short(self.degrees)}")
+        object.__setattr__(self, "degrees", tuple(self.degrees))
         if not self.degrees:
             raise InvalidNote("a stinger needs at least one scale degree; got none")
         for entry in self.degrees:

@@ -554,6 +554,14 @@ def test_a_seed_may_be_numpys():
     assert first.now_playing.seed == same.now_playing.seed == 7
 
 
+def test_a_figure_of_a_list_is_that_of_its_tuple_and_stays_what_it_was():
+    degrees = [0, 2, 4]
+    figure = Figure(degrees)
+    degrees.append("x")
+    assert figure == Figure((0, 2, 4))
+    assert Rule(filler=figure) in {Rule(filler=[0, 2, 4])}
+
+
 @pytest.mark.parametrize("stinger", [[0.5], ["a"], [[0, 4, 7], 7], [True], [(0, 1e9)], [10**9], 5])
 def test_a_stinger_of_other_things_than_degrees_is_refused_at_once(stinger):
     with pytest.raises(InvalidNote, match="scale degree"):
