@@ -123,10 +123,11 @@ class Control(Enum):
 class Stats:
     """What the player counted since it was made.
 
-    ``underruns``: times the cursor caught up with rendering; ``silent_frames`` were then heard as silence.
-    ``late``: commands that took effect a little after their frame. ``retries``: commands moved back because
-    rendering took too long. ``recoveries``: times the channel was lost and found again. ``errors``: the
-    last messages of requests that failed.
+    ``pages``: queued in the mixer. ``commands``: carried out. ``underruns``: times the cursor caught up with
+    rendering; ``silent_frames`` were then heard as silence. ``late``: commands that took effect a little
+    after their frame. ``retries``: commands moved back because rendering took too long. ``recoveries``: times
+    the channel was lost and found again. ``events_dropped``: those that pygame's queue did not take.
+    ``errors``: the last messages of requests and listeners that failed.
     """
 
     pages: int = 0

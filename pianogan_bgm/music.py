@@ -64,7 +64,11 @@ def commands_of(request: Request, desk: Callable[[], Desk]) -> list[c.Command]:
 
 @dataclass(frozen=True, slots=True)
 class NowPlaying:
-    """What is heard: for a display, a credits screen or a log. ``piece``: its notes, as composed."""
+    """What is heard: for a display, a credits screen or a log.
+
+    ``name`` of the piece or file; ``seed`` and ``model`` where it was composed; ``key`` and ``tempo`` (beats
+    a minute) as they sound; ``licence``; ``scene``: the scene or mood. ``piece``: its notes, as composed.
+    """
 
     name: str
     seed: int | None
@@ -80,13 +84,14 @@ class Music(ABC):
     """Verbs and settings of background music; those of ``pygame.mixer.music`` among them.
 
     ``piece``: a ``Piece``, a seed, a latent or a MIDI file; without one, music goes on endlessly, each piece
-    composed while the one before plays. ``mood``: one of :data:`pianogan_bgm.scenes.MOODS`, chooses the
-    pieces and how they are played. ``seed`` makes the endless order repeatable. ``model``: as for
-    :class:`~pianogan_bgm.generator.Generator`. ``playlist``: a folder of pieces made beforehand, which takes
-    the model's place; see :class:`~pianogan_bgm.jukebox.Jukebox`. ``instrument``: one name for all, or names
-    by layer (``melody``, ``inner``, ``bass``, ``stinger``); a name of :data:`pianogan_bgm.instruments.NAMES`
-    or the path of a SoundFont. ``intensity`` 0–1, ``tempo`` 0.25–4 (1 = as composed), ``transpose`` −24–24
-    semitones, ``volume`` 0–1. ``scenes`` and ``rules``: see :meth:`transition`.
+    composed while the one before plays. ``mood``: battle, bright, calm, grand, mystery, playful, sad or tense
+    (:data:`pianogan_bgm.scenes.MOODS`), chooses the pieces and how they are played. ``seed`` makes the
+    endless order repeatable. ``model``: as for :class:`~pianogan_bgm.generator.Generator`. ``playlist``: a
+    folder of pieces made beforehand, which takes the model's place; see
+    :class:`~pianogan_bgm.jukebox.Jukebox`. ``instrument``: one name for all, or names by layer (``melody``,
+    ``inner``, ``bass``, ``stinger``); a name of :data:`pianogan_bgm.instruments.NAMES` or the path of a
+    SoundFont. ``intensity`` 0–1, ``tempo`` 0.25–4 (1 = as composed), ``transpose`` −24–24 semitones,
+    ``volume`` 0–1. ``scenes`` and ``rules``: see :meth:`transition`.
 
     Raises :class:`~pianogan_bgm.errors.ModelNotFound` at once if pieces will have to be composed and the
     model is missing, :class:`~pianogan_bgm.errors.PlaylistError` for a playlist that cannot be read,

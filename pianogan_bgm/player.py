@@ -345,15 +345,18 @@ class BackgroundMusic(Music):
     def event_type(self) -> int:
         """The pygame event type of music events; asking for it starts posting them.
 
-        Attributes of the event: ``kind`` (:data:`EVENT_KINDS`), ``bar``, ``beat``, ``step``, ``piece``,
-        ``scene``. They arrive when they are heard.
+        Attributes of the event: ``kind``, ``bar``, ``beat``, ``step``, ``piece``, ``scene``, as of
+        :class:`~pianogan_bgm.state.Event`. They arrive when they are heard.
         """
         if self._event_type is None:
             self._event_type = pygame.event.custom_type()
         return self._event_type
 
     def on(self, kind: str, listener: Callable[[Event], None]) -> Callable[[Event], None]:
-        """Call ``listener`` with every event of ``kind``, on the music's thread: be brief. Returns it."""
+        """Call ``listener`` with every :class:`~pianogan_bgm.state.Event` of ``kind``; returns it.
+
+        On the music's thread: be brief.
+        """
         if kind not in self._listeners:
             raise InvalidSetting(f"kind must be one of {', '.join(EVENT_KINDS)}; got {kind!r}")
         if not callable(listener):

@@ -26,8 +26,9 @@ EVENT_KINDS: Final = ("beat", "bar", "loop", "piece", "transition", "stinger", "
 class Event:
     """Something to be heard at ``frame``.
 
-    ``kind``: one of :data:`EVENT_KINDS`. ``bar`` and ``beat`` count from 1 within the piece; ``step`` is the
-    step of the piece that begins here.
+    ``kind``: beat, bar, loop (another lap begins), piece (one begins), transition, stinger or end (of the
+    music). ``bar`` of the piece and ``beat`` of the bar, from 1; 0 where the kind is neither. ``step`` of the
+    piece that begins here. ``piece``: its name. ``scene``: the scene or mood that plays.
     """
 
     kind: str

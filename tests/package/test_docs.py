@@ -148,6 +148,18 @@ def test_every_page_is_found_and_the_cookbook_has_programs() -> None:
     assert len(blocks("python")["docs/cookbook.md"]) > 5
 
 
+def test_the_cookbook_names_every_mood_instrument_stinger_and_kind_of_event() -> None:
+    from pianogan_bgm.conductor import EVENT_KINDS
+    from pianogan_bgm.instruments import NAMES
+    from pianogan_bgm.scenes import MOODS
+    from pianogan_bgm.stingers import STINGERS
+
+    text = " ".join(PAGES["docs/cookbook.md"].split())
+    for names in (sorted(MOODS), EVENT_KINDS, tuple(STINGERS)):
+        assert f" {', '.join(names[:-1])} and {names[-1]}" in text
+    assert [name for name in NAMES if name not in text] == []
+
+
 def test_the_credits_to_paste_are_those_of_model_and_piano() -> None:
     from pianogan_bgm.instruments import CREDITS
     from pianogan_bgm.models import find_model
