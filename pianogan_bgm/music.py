@@ -37,7 +37,7 @@ from pianogan_bgm.piece import Piece
 from pianogan_bgm.saves import SAVE_VERSION, check_named, check_save, load_place, save_place
 from pianogan_bgm.scenes import MOODS, PLAIN, Feel, Mood, Rule, Scene, check_rules, check_scenes, rule_for
 from pianogan_bgm.state import State, left_with
-from pianogan_bgm.stingers import STINGERS, Figure, figure
+from pianogan_bgm.stingers import STINGERS, Degree, Figure, figure
 from pianogan_bgm.tune import Tune
 
 LEAST_MS: Final = 10.0
@@ -116,7 +116,7 @@ class Music(ABC):
     ) -> None:
         self.scenes = check_scenes(scenes or {})
         self.rules = check_rules(rules or {})
-        self.stingers: dict[str, Figure | Iterable[int]] = dict(STINGERS)
+        self.stingers: dict[str, Figure | Iterable[Degree]] = dict(STINGERS)
         source = None if piece is None else check_source(piece)
         check_mood(mood)
         if playlist is not None:
@@ -321,7 +321,7 @@ class Music(ABC):
         at: c.When | None = None,
         *,
         fade_beats: float | None = None,
-        filler: str | Figure | None = None,
+        filler: str | Figure | Iterable[Degree] | None = None,
         hold: bool | None = None,
         loops: int = -1,
     ) -> None:
@@ -431,7 +431,7 @@ class Music(ABC):
         """The play or transition asked for last as long as it has not come, as far as can be heard."""
         return self._agenda.on_its_way(self._came())
 
-    def stinger(self, stinger: str | Figure | Iterable[int], at: c.When = "now") -> None:
+    def stinger(self, stinger: str | Figure | Iterable[Degree], at: c.When = "now") -> None:
         """Play a figure in the music's key, on its grid: from the next sixteenth, beat or bar.
 
         ``stinger``: a name (coin, jump, power-up, hurt, level clear, game over, rise, fall, or one put into

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -12,7 +12,7 @@ from pianogan_bgm.json_rules import short
 
 if TYPE_CHECKING:  # so that the command line can name the moods without loading anything
     from pianogan_bgm.commands import When
-    from pianogan_bgm.stingers import Figure
+    from pianogan_bgm.stingers import Degree, Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Rule:
 
     at: When = "bar"
     fade_beats: float = 1.0
-    filler: str | Figure | None = None
+    filler: str | Figure | Iterable[Degree] | None = None
 
     def __post_init__(self) -> None:
         from pianogan_bgm.checks import MOMENTS, one_of, within

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 from pianogan_bgm.errors import InvalidNote
 from pianogan_bgm.harmony import Key
@@ -14,6 +14,8 @@ from pianogan_bgm.json_rules import short
 
 FURTHEST: Final = 70
 """Scale degrees from the tonic, ten octaves: further is a mistake."""
+Degree: TypeAlias = int | tuple[int, ...] | None
+"""An entry of a figure: a scale degree, a chord of them, or a rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Figure:
     ``octave``: of degree 0, as in C4 = middle C. ``accent``: MIDI velocity.
     """
 
-    degrees: tuple[int | tuple[int, ...] | None, ...]
+    degrees: tuple[Degree, ...]
     spacing: float = 1.0
     length: float = 2.0
     octave: int = 5
@@ -95,7 +97,7 @@ STINGERS: Final[Mapping[str, Figure]] = MappingProxyType(
 
 
 def figure(
-    stinger: str | Figure | Iterable[int], known: Mapping[str, Figure | Iterable[int]] = STINGERS
+    stinger: str | Figure | Iterable[Degree], known: Mapping[str, Figure | Iterable[Degree]] = STINGERS
 ) -> Figure:
     """A stinger by name, as a figure, or as a plain list of scale degrees, as ``known`` may hold it, too.
 
