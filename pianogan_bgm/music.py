@@ -198,7 +198,8 @@ class Music(ABC):
 
         ``loops``: how often the piece is repeated after the first time, −1 for ever; endless music ignores
         it. ``fade_ms``: milliseconds to fade in. What plays: the piece loaded, that of the scene or piece
-        asked for last (one that waits comes at once), or endless music. Music that was held is held no more.
+        asked for last (one that waits comes at once), or endless music; after :meth:`restore` first of all
+        the place saved, whatever ``loops`` and ``start`` are. Music that was held is held no more.
         """
         whole("loops", loops, -1)
         start = within("start", start, 0.0, 86400.0)
