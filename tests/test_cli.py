@@ -64,7 +64,7 @@ def test_an_error_of_this_package_is_one_line_and_status_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["img2midi", str(tmp_path / "a.png"), "--tempo", "1000"]) == 1
-    assert capsys.readouterr().err == "pianogan-bgm: tempo must be 20 to 400 beats a minute; got 1000\n"
+    assert capsys.readouterr().err == "pianogan-bgm: tempo must be 20 to 400 beats a minute; got 1000.0\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="POSIX names the error so")
