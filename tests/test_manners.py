@@ -84,6 +84,11 @@ def test_the_import_warns_of_nothing_and_says_nothing() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_the_public_names_are_seen_before_they_are_used() -> None:
+    done = run("import pianogan_bgm as p; assert set(p.__all__) <= set(dir(p)), dir(p)")
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_log_is_left_to_the_game() -> None:
     code = """
 import logging, sys, warnings, threading, signal
