@@ -33,7 +33,7 @@ class Entry:
 
 
 class Jukebox(Composer):
-    """Takes pieces from the folder ``playlist`` instead of composing them.
+    """Takes pieces from the folder ``playlist`` (or that of its manifest) instead of composing them.
 
     The folder holds a ``playlist.json`` (:mod:`pianogan_bgm.manifest`), or just MIDI files. Endless music
     plays its tracks in an order of chance, all of them before one comes again; where a mood is asked for and
@@ -48,7 +48,7 @@ class Jukebox(Composer):
         self, playlist: str | os.PathLike[str], model: Any = "open", seed: int | None = None
     ) -> None:
         super().__init__(model, seed)
-        if not isinstance(playlist, str | os.PathLike):
+        if not isinstance(playlist, str | os.PathLike) or playlist == "":
             raise PlaylistError(f"a playlist is the path of a folder; got {short(playlist)}")
         self._entries = _entries(Path(playlist).absolute())  # a game may change its folder later
         self._by_seed = {
@@ -107,7 +107,8 @@ class Jukebox(Composer):
         return self._kept(entry.path, lambda: _tune(entry))
 
 
-def _entries(folder: Path) -> tuple[Entry, ...]:
+def _entries(place: Path) -> tuple[Entry, ...]:
+    folder = place.parent if place.name == MANIFEST and place.is_file() else place
     if not folder.is_dir():
         raise PlaylistError(f"{folder}: no folder is there; a playlist is a folder of MIDI files")
     if (folder / MANIFEST).is_file():

@@ -411,7 +411,10 @@ class Music(ABC):
         if isinstance(to, Scene):
             return None, to
         if isinstance(to, str) and to in self.scenes:
-            return to, self.scenes[to]
+            scene = self.scenes[to]
+            if not isinstance(scene, Scene):  # put there by the game since
+                check_scenes(self.scenes)
+            return to, scene
         if isinstance(to, str) and to in MOODS:
             return to, _of_mood(to)
         if isinstance(to, str) and not to.lower().endswith((".mid", ".midi")):

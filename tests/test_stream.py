@@ -574,6 +574,10 @@ def test_scenes_that_are_none_and_moods_nobody_knows_are_refused_at_once():
     for mood in ("nope", ["calm"]):
         with pytest.raises(InvalidSetting, match="no mood is called"):
             once(mood=mood)
+    stream = once()
+    stream.scenes["b"] = "calm"
+    with pytest.raises(InvalidSetting, match="scenes must be Scene objects by name; got 'calm' for 'b'"):
+        stream.transition("b")
 
 
 class Place(IntEnum):

@@ -7,6 +7,7 @@ may be given.
 
 from __future__ import annotations
 
+import argparse
 import struct
 import sys
 import time
@@ -60,7 +61,7 @@ class Listener(BaseHTTPRequestHandler):
             pass
 
 
-def main(port: int = 8000) -> None:
+def main(port: int) -> None:
     try:
         server = ThreadingHTTPServer(("localhost", port), Listener)
     except (OSError, OverflowError) as error:
@@ -73,4 +74,6 @@ def main(port: int = 8000) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]))
+    parser = argparse.ArgumentParser(description="Endless piano over HTTP.")
+    parser.add_argument("port", type=int, nargs="?", default=8000, help="to listen at (%(default)s)")
+    main(parser.parse_args().port)

@@ -170,6 +170,15 @@ def test_a_folder_that_is_not_there_is_named_with_the_whole_way(
     assert str(refused.value).startswith(f"{tmp_path / 'music'}: no folder is there")
 
 
+def test_a_playlist_may_be_named_by_its_manifest(tmp_path: Path) -> None:
+    assert names(Jukebox(a_folder(tmp_path, [()]) / "playlist.json"), 1) == ["Track 1"]
+
+
+def test_nothing_is_no_playlist() -> None:
+    with pytest.raises(PlaylistError, match="a playlist is the path of a folder; got ''"):
+        Jukebox("")
+
+
 def test_a_game_that_changes_its_folder_keeps_its_playlist(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
