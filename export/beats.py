@@ -17,7 +17,6 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from training.composer import (
-    BLURRED,
     CHOICES,
     CLEAR,
     DEVIATIONS,
@@ -254,7 +253,7 @@ def _drawn(write: Writer, outer: Writer, composer: Composer, out: str, pointed: 
     low, high = DEVIATIONS
     clear = np.append(np.full(IDEAS, CLEAR), 0.0)
     # of what repeats nothing is left to chance
-    blur = np.vstack([BLURRED[:, None] * np.asarray(composer.blur), np.full(composer.codes, np.inf)])
+    blur = np.vstack([composer.blurred[:, None] * np.asarray(composer.blur), np.full(composer.codes, np.inf)])
     variances = np.exp(-2.0 * low) * np.column_stack([clear, blur])
     table = np.concatenate([np.eye(CHOICES, IDEAS), pointers, variances], axis=1)
     row = write("Gather", outer.constant(table), choice, axis=0)

@@ -32,8 +32,7 @@ PACE: Final = 0.6
 FOLLOWED: Final = 0.5
 """A request that pieces correlate with less than this is made louder, however they are spread."""
 EMPHASES: Final = (0.6, 5.0)
-SHIFTS: Final = (-1.5, 1.5)
-"""Ranges of what requests are multiplied with and of what is added: far out, nothing real has taught them."""
+"""Range of what requests are multiplied with: far out, nothing real has taught them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +80,13 @@ class Requests:
     shift: npt.NDArray[np.float64]
 
 
-def met(requests: Requests, asked: npt.NDArray[Any], got: npt.NDArray[Any]) -> Requests:
+def met(requests: Requests, asked: npt.NDArray[Any], got: npt.NDArray[Any], furthest: float) -> Requests:
     """Requests that are met better: one turn of a measurement that takes a few.
 
     ``asked``: scores of latents, ``(n, 14)``. ``got``: the scores of the pieces that were made of them with
     ``requests``. Where the two have little to do with each other, what comes is spread by other causes: then
-    asking is made louder, whatever the spread, and nothing is moved further than they correlate.
+    asking is made louder, whatever the spread, and nothing is moved further than they correlate, nor
+    altogether further than ``furthest``.
     """
     centred = [scores - scores.mean(axis=0) for scores in (asked, got)]
     spreads = [np.maximum(scores.std(axis=0), 1e-3) for scores in (asked, got)]
@@ -96,7 +96,7 @@ def met(requests: Requests, asked: npt.NDArray[Any], got: npt.NDArray[Any]) -> R
     wider = (spreads[0] / spreads[1]) ** pace
     emphasis = requests.emphasis * np.where(related < FOLLOWED, np.maximum(wider, louder), wider)
     shift = requests.shift - pace * (got.mean(axis=0) - asked.mean(axis=0))
-    return Requests(np.clip(emphasis, *EMPHASES), np.clip(shift, *SHIFTS))
+    return Requests(np.clip(emphasis, *EMPHASES), np.clip(shift, -furthest, furthest))
 
 
 def _bisect(count: Callable[[float], int], wanted: float) -> float:

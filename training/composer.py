@@ -63,8 +63,6 @@ DEVIATIONS: Final = (-4.0, 1.0)
 """Range of the logarithm of a code's deviation."""
 SPREAD_OFFSET: Final = float(np.log(-DEVIATIONS[0] / DEVIATIONS[1]))
 """What makes an answer of 0 a deviation of 1."""
-BLURRED: Final = np.repeat([2.0, 1.0], (1, IDEAS - 1))
-"""How often the codes' blur is in each idea's deviation: the copy has that of the beat it copies, too."""
 CLEAR: Final = 1e-6
 """The least variance that is left of an idea."""
 _FAR: Final = -1e4
@@ -95,7 +93,9 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
 
     ``width``: of the memory. ``codes``: numbers a beat. ``wanted``: from latents to the scores that they ask
     for; else those are the latents themselves. ``daring``: what chances are multiplied with when composing.
-    ``blur``: what the blur of that which the composer hears of itself is multiplied with.
+    ``blur``: what the blur of that which the composer hears of itself is multiplied with. ``copies``: how
+    often the codes' blur is taken from the deviation of a copy, in which it is at least twice: it has that of
+    the beat it copies, too. ``furthest``: how far requests may be moved.
     """
 
     def __init__(
@@ -107,12 +107,16 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         *,
         daring: float = 1.0,
         blur: float = 1.0,
+        copies: float = 2.0,
+        furthest: float = 1.5,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.width, self.hidden, self.codes = width, hidden, codes
         self.wanted = wanted or Wanted.plain()
-        self.daring, self.hears = daring, blur
+        self.daring, self.hears, self.furthest = daring, blur, furthest
+        self.blurred = np.repeat([copies, 1.0], (1, IDEAS - 1))
+        """How often the codes' blur is taken from each idea's deviation."""
         self.whole: dict[str, WholeProduct] = {}
         self.map1 = keras.layers.Dense(STYLE, name="map1", dtype=self.dtype_policy)
         self.map2 = keras.layers.Dense(STYLE, name="map2", dtype=self.dtype_policy)
@@ -121,8 +125,8 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     def of(cls, config: Config, wanted: Wanted, **kwargs: Any) -> Composer:
         """Built as a run's configuration says."""
         v, g = config.vae, config.gan
-        how = {"daring": g.daring, "blur": g.blur, "name": "composer", **kwargs}
-        composer = cls(v.composer, v.hidden, v.codes, wanted, **how)
+        how = {name: getattr(g, name) for name in ("daring", "blur", "copies", "furthest")}
+        composer = cls(v.composer, v.hidden, v.codes, wanted, **{"name": "composer", **how, **kwargs})
         composer.build()
         return composer
 
@@ -219,7 +223,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
             choice = ops.one_hot(ops.argmax(odds + lots[now], axis=-1), CHOICES, dtype=means.dtype)
             chosen, repeats = choice[:, :-1, None], choice[:, -1:]
             mean, spread = ops.sum(chosen * means, axis=1), ops.sum(chosen * spreads, axis=1)
-            blurred = ops.sum(chosen * self._cast(BLURRED)[:, None], axis=1)
+            blurred = ops.sum(chosen * self._cast(self.blurred)[:, None], axis=1)
             deviation = (1.0 - repeats) * self.daring * unblurred(spread, blurred * blur)
             codes = mean + repeats * repeated + deviation * chances[now]
             spot = spots[now]

@@ -59,9 +59,11 @@ class GanConfig:
     stage's loss, which goes on beside the critic's answers. ``head_start``: steps in which the critic learns
     alone. ``daring``: what chances are multiplied with when composing; less than 1 keeps nearer to what is
     expected. ``blur``: what the blur of that which the composer hears of itself is multiplied with; with less
-    than 1 music comes back oftener. ``share``: how much of the finished
-    generator's weights is from this stage; the rest is from the first, for the mean of weights before and
-    after can be better than either (Wortsman et al. 2022).
+    than 1 music comes back oftener. ``copies``: how often the codes' blur is taken from what is left to
+    chance in a beat that is copied; with more than 2 copies differ less. ``furthest``: how far requests may
+    be moved to have them met, in standard deviations of what is asked for. ``share``: how much of the
+    finished generator's weights is from this stage; the rest is from the first, for the mean of weights
+    before and after can be better than either (Wortsman et al. 2022).
     """
 
     critic_width: int = 128
@@ -76,6 +78,8 @@ class GanConfig:
     anchor: float = 0.1
     daring: float = 1.0
     blur: float = 1.0
+    copies: float = 2.0
+    furthest: float = 1.5
     share: float = 1.0
 
     def __post_init__(self) -> None:

@@ -277,7 +277,7 @@ def compiled(network: Any) -> Any:
 def ask_otherwise(composer: Composer, latents: npt.NDArray[Any], got: npt.NDArray[Any]) -> None:
     """Let a composer be told other requests, for what came of ``latents`` has the scores ``got``."""
     now = Requests(*(np.asarray(part, np.float64) for part in (composer.emphasis, composer.shift)))
-    better = met(now, composer.wanted.scores(latents), got)
+    better = met(now, composer.wanted.scores(latents), got, composer.furthest)
     composer.emphasis.assign(better.emphasis)
     composer.shift.assign(better.shift)
 

@@ -8,8 +8,10 @@ from pianogan_bgm.roll import HELD_BYTE, STRUCK_BYTE, to_cells
 pytest.importorskip("tensorflow", reason="needs the train extra")
 
 from training import calibrate
-from training.calibrate import EMPHASES, FOLLOWED, LIMIT, PACE, SHIFTS, Amounts, Requests, calibrated, met
+from training.calibrate import EMPHASES, FOLLOWED, LIMIT, PACE, Amounts, Requests, calibrated, met
 from training.studio import NEVER, Decision, Thresholds
+
+FURTHEST = 1.5
 
 
 def odds_of(seed: int) -> np.ndarray:
@@ -83,7 +85,7 @@ def settled(slope: float, offset: float, turns: int) -> tuple[Requests, np.ndarr
     requests = Requests(np.ones(14), np.zeros(14))
     for _ in range(turns):
         got = answers(requests.emphasis * asked + requests.shift, slope, offset)
-        requests = met(requests, asked, got)
+        requests = met(requests, asked, got, FURTHEST)
     return requests, answers(requests.emphasis * asked + requests.shift, slope, offset)
 
 
@@ -107,7 +109,7 @@ def test_what_is_hardly_followed_is_asked_for_until_it_is() -> None:
     requests = Requests(np.ones(14), np.zeros(14))
     for _ in range(12):
         got = 0.3 * requests.emphasis * asked + own
-        requests = met(requests, asked, got)
+        requests = met(requests, asked, got, FURTHEST)
     assert requests.emphasis.max() < EMPHASES[1]
     followed = [np.corrcoef(asked[:, i], got[:, i])[0, 1] for i in range(14)]
     np.testing.assert_allclose(followed, FOLLOWED, atol=0.06)
@@ -115,12 +117,12 @@ def test_what_is_hardly_followed_is_asked_for_until_it_is() -> None:
 
 def test_requests_stay_within_what_real_pieces_have_taught() -> None:
     requests = settled(0.1, -3.0, 60)[0]
-    np.testing.assert_array_equal(requests.shift, SHIFTS[1])
+    np.testing.assert_array_equal(requests.shift, FURTHEST)
     np.testing.assert_array_equal(requests.emphasis, EMPHASES[1])
 
 
 def test_scores_that_are_all_the_same_are_no_division_by_nothing() -> None:
     asked = np.random.default_rng(2).standard_normal((50, 14))
-    requests = met(Requests(np.ones(14), np.zeros(14)), asked, np.full((50, 14), 0.5))
+    requests = met(Requests(np.ones(14), np.zeros(14)), asked, np.full((50, 14), 0.5), FURTHEST)
     np.testing.assert_allclose(requests.emphasis, 3.0**PACE)
     np.testing.assert_array_equal(requests.shift, 0.0)

@@ -238,6 +238,20 @@ def test_what_is_played_is_clear_and_what_is_heard_of_it_blurred(blurred: Compos
     assert (clear < np.exp(spread)).all()
 
 
+def test_copies_may_be_kept_nearer_to_what_they_copy_and_other_ideas_not(
+    blurred: Composer, latents: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blurred, "blurred", np.repeat([6.0, 1.0], (1, IDEAS - 1)))
+    monkeypatch.setattr(blurred, "hears", 0.0)  # so that what is copied is what was heard
+    codes = np.asarray(blurred(latents))
+    mean, spread, chances, drawn = drawn_ideas(blurred, codes, latents)
+    for chosen, times in ((drawn == 0, 6.0), ((drawn > 0) & (drawn < IDEAS), 1.0)):
+        assert chosen.any()
+        left = np.exp(2 * spread) - times * np.asarray(blurred.blur)
+        deviation = np.sqrt(np.maximum(left, CLEAR))
+        np.testing.assert_allclose(codes[chosen], (mean + deviation * chances)[chosen], atol=1e-9)
+
+
 def test_heard_blur_is_as_great_as_the_encoders_and_unrelated_to_the_chances(blurred: Composer) -> None:
     latents = np.random.default_rng(3).standard_normal((4000, LATENT))
     blurs, (chances, _) = blurs_of(blurred, latents), map(np.asarray, blurred._chances(latents))

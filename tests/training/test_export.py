@@ -180,7 +180,7 @@ def test_the_original_network_is_exported_in_single_precision_as_it_is() -> None
 def studio() -> StudioGenerator:
     keras.utils.set_random_seed(3)
     sizes = {"width": 8, "codes": 6, "composer": 10, "hidden": 8}
-    config = parse({"name": "x", "network": "studio", "data": "", "vae": sizes})
+    config = parse({"name": "x", "network": "studio", "data": "", "vae": sizes, "gan": {"copies": 3.0}})
     network = StudioGenerator(
         config, Wanted.plain(), (0.05, 0.2), velocity=True, name="generator", dtype="float64"
     )
