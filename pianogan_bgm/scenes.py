@@ -155,5 +155,8 @@ def rule_for(rules: Mapping[tuple[str, str], Rule], origin: str | None, target: 
     """The rule of ``(origin, target)``, else of ``(origin, "*")``, ``("*", target)``, ``("*", "*")``."""
     for pair in ((origin or ANY, target), (origin or ANY, ANY), (ANY, target), (ANY, ANY)):
         if pair in rules:
-            return rules[pair]
+            rule = rules[pair]
+            if not isinstance(rule, Rule):  # put there by the game since
+                check_rules(rules)
+            return rule
     return PLAIN

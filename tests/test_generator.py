@@ -516,6 +516,12 @@ def test_an_entry_point_to_nothing_is_a_damaged_model(monkeypatch: pytest.Monkey
         Generator("ghost")
 
 
+@pytest.mark.parametrize("model", [3, None, b"open"])
+def test_what_is_no_name_of_a_model_is_refused_as_such(model: Any) -> None:
+    with pytest.raises(ModelNotFound, match=r"a model is a name, or the path of an \.onnx file; got"):
+        Generator(model)
+
+
 def test_an_unknown_name_lists_what_there_is(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     offer(monkeypatch, ("tiny", package))
     with pytest.raises(ModelNotFound, match=r"no model named 'jazz' is installed \(installed: .*tiny\)"):

@@ -580,6 +580,13 @@ def test_scenes_that_are_none_and_moods_nobody_knows_are_refused_at_once():
         stream.transition("b")
 
 
+def test_a_rule_that_is_none_is_refused_where_it_would_be_followed():
+    stream = once()
+    stream.rules["*", "*"] = "bar"
+    with pytest.raises(InvalidSetting, match="rules must be Rule objects by pairs of names; got 'bar'"):
+        stream.transition("calm")
+
+
 class Place(IntEnum):
     TOWN = 7
 

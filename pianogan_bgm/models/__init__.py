@@ -16,6 +16,7 @@ from typing import Final
 
 from pianogan_bgm.cards import MAX_CARD_BYTES, MAX_WEIGHTS_BYTES, ModelCard
 from pianogan_bgm.errors import ModelDamaged, ModelError, ModelNotFound
+from pianogan_bgm.json_rules import short
 
 GROUP: Final = "pianogan_bgm.models"
 BUILT_IN: Final = {"open": __name__}
@@ -56,6 +57,8 @@ def find_model(model: str | os.PathLike[str]) -> ModelFiles:
     Raises :class:`ModelNotFound` where there is none, saying how to get it, and :class:`ModelDamaged` where
     the card is not what it should be; the weights are read by :meth:`ModelFiles.weights`.
     """
+    if not isinstance(model, str | os.PathLike):
+        raise ModelNotFound(f"a model is a name, or the path of an .onnx file; got {short(model)}")
     if isinstance(model, os.PathLike) or model.endswith(".onnx"):
         path = Path(model)
         return _read(path.with_suffix(".json"), path)
