@@ -876,8 +876,7 @@ def test_every_screen_can_be_drawn_and_looks_different(silent):
     game.step(Buttons())
     game.step(Buttons(start=True))
     while game.screen != "game over":
-        view.effects.show(game.step(Buttons(right=True)))
-        view.effects.step()
+        view.follow(game, game.step(Buttons(right=True)))
         if game.age % 10 == 0:
             draw()
     draw()
@@ -886,6 +885,23 @@ def test_every_screen_can_be_drawn_and_looks_different(silent):
     draw()
     assert set(shots) == {"play", "paused", "dying", "game over", "title"}
     assert len(set(shots.values())) == 5
+
+
+def test_what_moves_by_itself_moves_with_steps_and_not_with_pictures(silent):
+    from view import Heard, View
+
+    canvas = silent.display.set_mode((640, 360))
+
+    def seen(pictures):
+        view, game = View(), begun()
+        for _ in range(90):
+            view.follow(game, game.step(Buttons(right=True, run=True)))
+            for _ in range(pictures):
+                view.draw(canvas, game, Heard())
+        view.draw(canvas, game, Heard())
+        return silent.image.tobytes(canvas, "RGB")
+
+    assert seen(0) == seen(1) == seen(3)
 
 
 @pytest.fixture

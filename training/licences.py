@@ -35,7 +35,7 @@ def identify(text: str) -> str:
         return UNKNOWN
     found = [f"CC {match[1].upper()} {match[2] or ''}".strip() for match in _URL.finditer(head)]
     found += [_spell(match[1] or "", match[2] or "") for match in _NAME.finditer(head)]
-    if re.search(r"CC0|publicdomain/zero", head):
+    if re.search(r"(?<![a-z])cc[ -]?0(?![a-z\d]|\.\d)|publicdomain/zero", head, re.I):
         found.append("CC0 1.0")
     if not found and re.search(r"public\s+domain", head, re.I) and not _CLAIMED.search(head):
         return "Public Domain"

@@ -102,8 +102,7 @@ def play(
                 return 0 if game.screen == "victory" else 1
             happened = game.step(buttons)
             soundtrack.follow(game, happened)
-            view.effects.show(happened)
-            view.effects.step()
+            view.follow(game, happened)
 
         view.draw(canvas, game, soundtrack.heard())
         pygame.display.flip()

@@ -64,8 +64,7 @@ def play(soundtrack: Soundtrack, out: Path) -> None:
         soundtrack.follow(game, happened)
         for event in pygame.event.get(soundtrack.event_type) if soundtrack.event_type > 0 else ():
             soundtrack.hear(event)
-        view.effects.show(happened)
-        view.effects.step()
+        view.follow(game, happened)
         soundtrack.show_roll = any(
             0 <= at - number < 40 for at, name in MOMENTS.items() if name == "pianoroll"
         )

@@ -1,8 +1,11 @@
-"""The picture of a moment: level, figures, lines of text. Reads the game, changes nothing in it."""
+"""The picture of a moment: level, figures, lines of text. Reads the game, changes nothing in it.
+
+What moves by itself (camera, effects, flags) moves with the game's steps, however many pictures are drawn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +22,7 @@ from level import ROWS, THEMES, TILE
 from physics import cell
 from scenery import HEIGHT, WIDTH, scenery
 from screens import Screens
-from world import World
+from world import Event, World
 
 LOOK_AHEAD: Final = 0.4
 ROLL_TOPS: Final = {"title": 224, "card": 246, "game over": 246, "victory": 206}
@@ -76,9 +79,17 @@ class View:
         self._tick = 0
         self._world: World | None = None
 
+    def follow(self, game: Game, events: Iterable[Event]) -> None:
+        """What a step of the game changes in the picture: effects of its events, and the camera."""
+        self._tick += 1
+        self.effects.show(events)
+        self.effects.step()
+        self._look_at(game.world)
+
     def draw(self, target: pygame.Surface, game: Game, heard: Heard) -> None:
         """The whole picture of one frame."""
-        self._tick += 1
+        if game.world is not self._world:
+            self._look_at(game.world)
         if game.screen == "title":
             self._screens.title(target, self._sceneries["meadow"], self._tick, heard.pulse)
         else:
@@ -91,7 +102,6 @@ class View:
 
     def _draw_level(self, target: pygame.Surface, game: Game, heard: Heard) -> None:
         world = game.world
-        self._follow(world)
         dx, dy = self.effects.offset(self._tick)
         camera = self._camera + dx
         theme = world.level.theme
@@ -112,7 +122,7 @@ class View:
         if world.boss is not None and world.boss.awake:
             self._screens.boss_bar(target, world.boss.health)
 
-    def _follow(self, world: World) -> None:
+    def _look_at(self, world: World) -> None:
         """Move the camera after the hero, gently; at once into another level."""
         width = world.level.columns * TILE
         arena = world.arena
