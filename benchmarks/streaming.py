@@ -623,10 +623,14 @@ def game(mode: str, seconds: float) -> None:
 
 def react(seconds: float) -> None:
     print("reaction: from `intensity = x` to the change leaving the mixer, its buffer included")
+    from pianogan_bgm.engine import REACTION_SECONDS
+    from pianogan_bgm.pages import SAFETY_SECONDS
+
     work = child("placing_child", max(10, round(seconds)))
+    there_is = f"{(REACTION_SECONDS - SAFETY_SECONDS) * 1e3:.0f} ms"
     for name, what in (("least", "the least that is put in place"), ("all", "all of a command's sound")):
         median, p99 = work[name]
-        print(f"  {what}: processor time median {median:.1f} ms, p99 {p99:.1f} ms, of 55 ms there are")
+        print(f"  {what}: processor time median {median:.1f} ms, p99 {p99:.1f} ms, of {there_is} there are")
     for mode in ("asleep", "frames", "spin"):
         got = child("react_child", mode, max(10, round(seconds)))
         median, p99, worst = got["ms"]

@@ -35,7 +35,7 @@ COMMAND_SECONDS: Final = 1.0
 FIRST_SECONDS: Final = 0.2
 READY_SECONDS: Final = 1.0
 """Of what will probably be played first so much is rendered beforehand, and its samples are decoded."""
-REACTION_SECONDS: Final = 0.1
+REACTION_SECONDS: Final = 0.09
 """From a command to its effect in the stream; more where rendering turns out to take longer."""
 LEAST_SECONDS: Final = 0.5
 """Of that, what is rendered before a look at the clock; the rest only as far as there is time for it."""

@@ -22,6 +22,7 @@ from pianogan_bgm.engine import (
     HURRY_SECONDS,
     LEAST_SECONDS,
     LOW_SECONDS,
+    REACTION_SECONDS,
     READY_SECONDS,
     Band,
     Control,
@@ -210,7 +211,7 @@ def test_a_command_that_missed_its_frame_gets_a_second_chance_as_quick():
 
 
 def test_a_machine_too_slow_for_any_command_gets_ever_more_time():
-    assert np.allclose(list(islice(reactions(), 4)), [0.1, 0.1, 0.17, 0.289])
+    assert np.allclose(list(islice(reactions(), 4)), REACTION_SECONDS * np.array([1.0, 1.0, 1.7, 2.89]))
     assert max(islice(reactions(), 20)) == 2.5
 
 

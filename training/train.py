@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+from tqdm import tqdm
 
 from pianogan_bgm.errors import one_line
 from pianogan_bgm.files import write_atomically
@@ -54,6 +55,15 @@ def describe(config: Config, corpus: Corpus) -> dict[str, object]:
     }
 
 
+def summary(corpus: Corpus) -> str:
+    """How much there is to learn from and to validate with, in words."""
+    learnt, held_out = (
+        f"{len(corpus.windows(split))} windows of {len(corpus.pieces(split))} pieces"
+        for split in ("train", "validation")
+    )
+    return f"learns from {learnt}, is validated on {held_out}"
+
+
 def train(config: Config, corpus: Corpus, folder: Path, text: bytes) -> Run:
     """Run every stage that has not ended, going on where the folder's checkpoints end.
 
@@ -71,6 +81,7 @@ def train(config: Config, corpus: Corpus, folder: Path, text: bytes) -> Run:
             run.restore(stage)
             if is_chief():
                 write_atomically(folder / "config.toml", text)
+                tqdm.write(f"{config.name}: {summary(corpus)}")
             run.tell(describe(config, corpus))
         run.train(stage)
         keras.backend.clear_session(free_memory=True)

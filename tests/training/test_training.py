@@ -49,6 +49,15 @@ def test_a_run_folder_tells_how_it_came_about(bench: Bench) -> None:
     assert list((bench.whole / "tensorboard").iterdir())
 
 
+def test_a_run_says_how_much_it_learns_from(bench: Bench) -> None:
+    corpus = Corpus.load(bench.data)
+    said = train.summary(corpus)
+    for split in ("train", "validation"):
+        windows, pieces = len(corpus.windows(split)), len(corpus.pieces(split))
+        assert f"{windows} windows of {pieces} pieces" in said
+        assert windows >= pieces > 0
+
+
 def test_training_moves_the_weights_and_lowers_the_loss(bench: Bench) -> None:
     losses = [row["loss"] for row in logged(bench.whole) if "loss" in row]
     assert len(losses) == 8
