@@ -195,14 +195,14 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         """``-log p(codes)`` of each beat given those before it, in nats, without ``log(2 pi) / 2`` a code.
 
         ``codes``: ``(n, 75, codes)``, drawn with log-deviations ``blur`` about ``clear``. ``scores``:
-        ``(n, 14)``. ``repeated``, bool ``(n, 75, 75)``: which earlier beats each beat repeats; the codes of a
-        beat that repeats any are as those of one of them may be drawn. Result: ``(n, 75)``.
+        ``(n, 14)``. ``repeated``, bool ``(n, 75, 75)``: which earlier beats each beat repeats; of one that
+        repeats any, that it does and which one is all that surprises. Result: ``(n, 75)``.
         """
         odds, means, spreads, where = self.expect(codes, scores)
         far = (codes[:, :, None] - means) * ops.exp(-spreads)
         new = ops.logsumexp(odds[..., :-1] - ops.sum(spreads + 0.5 * far**2, axis=-1), axis=-1)
-        as_drawn = ops.where(repeated, where + likelihoods(codes, clear, blur), _FAR)
-        again = odds[..., -1] + ops.logsumexp(as_drawn, axis=-1)
+        drawn = -ops.sum(blur + 0.5 * ((codes - clear) * ops.exp(-blur)) ** 2, axis=-1)
+        again = odds[..., -1] + ops.logsumexp(ops.where(repeated, where, _FAR), axis=-1) + drawn
         return ops.logsumexp(odds, axis=-1) - ops.where(ops.any(repeated, axis=-1), again, new)
 
     def call(self, latent: Any) -> Any:
@@ -418,17 +418,6 @@ def _share(turns: Any) -> Any:
     """How far along its wave each turn is, above 0 and below 1, evenly spread, without a jump."""
     share = ops.abs(2.0 * (turns - ops.floor(turns)) - 1.0)
     return 1e-9 + (1.0 - 2e-9) * share
-
-
-def likelihoods(codes: Any, means: Any, spreads: Any) -> Any:
-    """Log-likelihood ``(n, 75, 75)`` of each beat's codes to be drawn as each beat's; all ``(n, 75, codes)``.
-
-    Without ``log(2 pi) / 2`` a code. ``spreads``: log-deviations.
-    """
-    exact = ops.exp(-2.0 * spreads)
-    far = (codes**2, exact), (-2.0 * codes, means * exact), (ops.ones_like(codes), means**2 * exact)
-    squares = sum(ops.matmul(a, ops.transpose(b, (0, 2, 1))) for a, b in far)
-    return -0.5 * squares - ops.sum(spreads, axis=-1)[:, None]
 
 
 def attention(odds: Any) -> Any:

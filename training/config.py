@@ -28,7 +28,8 @@ class VaeConfig:
     ``width``: channels of encoder and decoder. ``codes``: latent numbers a beat, an even number, for chances
     come in pairs. ``blocks``: residual blocks of the decoder. ``composer``, ``hidden``: width of the
     composer's memory and of its other layers. ``kl_weight``: what a nat of rate, beyond what the composer
-    expects, costs beside a nat of reconstruction.
+    expects, costs beside a nat of reconstruction. ``repeats``: what a beat shares with one that it is said to
+    repeat, every cell or only what is struck: performers hold no key twice for just as long.
     """
 
     width: int = 256
@@ -41,6 +42,7 @@ class VaeConfig:
     learning_rate: float = 1e-3
     kl_weight: float = 1.0
     velocity_weight: float = 1.0
+    repeats: Literal["cells", "strikes"] = "cells"
 
     def __post_init__(self) -> None:
         """Refuse what the networks cannot be made of."""

@@ -60,15 +60,15 @@ def _likeness(plane: Any) -> Any:
     return ops.einsum("nts,tsl->ntl", cosines(plane, 0.1), ops.convert_to_tensor(before))
 
 
-def repeats(held: Any, struck: Any) -> Any:
-    """Which earlier beats each beat repeats, in every cell: bool ``(n, 75, 75)``, row by row.
+def repeats(struck: Any, *others: Any) -> Any:
+    """Which earlier beats each beat repeats, in every cell of every plane: bool ``(n, 75, 75)``, row by row.
 
-    ``held`` and ``struck``: planes ``(n, 75, 352)`` of 0 and 1. A beat in which nothing is struck repeats
-    nothing.
+    ``struck`` and others, such as what is held: planes ``(n, 75, 352)`` of 0 and 1. A beat in which nothing
+    is struck repeats nothing.
     """
     same = ops.any(struck > 0.5, axis=-1)[:, :, None]
     same = ops.logical_and(same, np.tril(np.ones((struck.shape[1], struck.shape[1]), bool), -1))
-    for plane in (held, struck):
+    for plane in (struck, *others):
         both = ops.matmul(plane, ops.transpose(plane, (0, 2, 1)))
         count = ops.sum(plane, axis=-1)
         for side in (count[:, :, None], count[:, None]):

@@ -83,6 +83,8 @@ def one_hot(states: Any) -> Any:
     return ops.stack([ops.cast(states == state, "float32") for state in (HELD, STRUCK)], axis=2)
 
 
+SAME: Final = 1e-9
+"""Sums of a beat's codes that differ by less are of the same codes."""
 NEVER: Final = float("inf")
 """As ``least``: no step is struck but where a cell is likelier struck than not."""
 
@@ -180,6 +182,23 @@ class Decoder(keras.Model):  # type: ignore[misc]  # keras is untyped
             x = block(x)
         features = leaky(x)
         return features, *self.answer(features)
+
+    def composed(self, codes: Any) -> tuple[Any, Any]:
+        """Log-odds and velocities of composed codes: a repeated beat is what it repeats, in every cell.
+
+        Else what its neighbours are would change it, for the network sees them. Beats of the same codes, as
+        the sum of each tells them, are the first of them again.
+        """
+        _, odds, velocities = self(codes)
+        sums = ops.sum(codes, axis=-1)
+        same = ops.abs(sums[:, :, None] - sums[:, None]) < ops.cast(SAME, sums.dtype)
+        first = ops.argmax(ops.cast(same, "int32"), axis=-1)
+        rows = ops.cast(ops.arange(ops.shape(codes)[0])[:, None] * BEATS, first.dtype) + first
+
+        def again(cells: Any) -> Any:
+            return ops.take(ops.reshape(cells, (-1, *cells.shape[2:])), rows, axis=0)
+
+        return again(odds), None if velocities is None else again(velocities)
 
     def make_whole(self) -> None:
         """From now on decode with its products in whole numbers (:class:`training.whole.WholeProduct`)."""

@@ -56,7 +56,7 @@ class StudioGenerator(keras.Model):  # type: ignore[misc]  # keras is untyped
 
     def after(self, codes: Any, latent: Any) -> Any:
         """Codes as the loop makes them, ``(n, 75, codes)``, and what they are of, to codec values."""
-        _, odds, velocities = self.decoder(codes)
+        odds, velocities = self.decoder.composed(codes)
         return self.decided(odds, velocities, latent)
 
     def decided(self, odds: Any, velocities: Any, latent: Any) -> Any:

@@ -186,7 +186,7 @@ class GanStage:
 
     def _generator_loss(self, latents: Any, *real: Any) -> tuple[Any, ...]:
         states, velocities, *_ = real
-        _, odds, loudness = self.networks.decoder(self.networks.composer(latents))
+        odds, loudness = self.networks.decoder.composed(self.networks.composer(latents))
         made = self._see(firm(ops.cast(odds, "float32"), self._thresholds), loudness)
         seen = ops.stop_gradient(self._see_real(states, velocities))
         judged = hardness(self._margins(seen, made), -1.0)

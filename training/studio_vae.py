@@ -155,7 +155,7 @@ class Networks:
 
     def __init__(self, config: Config, wanted: Wanted, *, velocity: bool) -> None:
         v = config.vae
-        self._velocity_weight = v.velocity_weight
+        self._velocity_weight, self._strikes_repeat = v.velocity_weight, v.repeats == "strikes"
         keras.utils.set_random_seed(config.seed)
         self.encoder = Encoder(v.width, v.codes, name="encoder")
         self.decoder = Decoder(v.width, v.blocks, velocity=velocity, name="decoder")
@@ -202,7 +202,8 @@ class Networks:
         mean, spread = self.encoder(encoder_input(states, velocities))
         codes = mean + noise * ops.exp(spread)
         known = -ops.sum(spread + 0.5, axis=-1)
-        repeated = repeats(*ops.unstack(one_hot(states), axis=2))
+        held, struck = ops.unstack(one_hot(states), axis=2)
+        repeated = repeats(struck) if self._strikes_repeat else repeats(struck, held)
         rate = ops.mean(known + self.composer.surprise(codes, scores, repeated, mean, spread))
         _, odds, loudness = self.decoder(codes)
         loss, logs = reconstruction(odds, loudness, states, velocities, velocity_weight=self._velocity_weight)
@@ -302,7 +303,7 @@ def composed_odds(compose: Callable[[Any], Any], decoder: Any, latents: Any) -> 
     odds: list[npt.NDArray[Any]] = []
     loudness: list[Any] = []
     for i in range(0, len(latents), CHUNK):
-        _, chunk, velocities = decoder(compose(latents[i : i + CHUNK]))
+        chunk, velocities = decoder.composed(compose(latents[i : i + CHUNK]))
         odds.append(np.asarray(ops.cast(chunk, "float32")))
         loudness.append(None if velocities is None else np.asarray(ops.cast(velocities, "float32")))
     return np.concatenate(odds), None if loudness[0] is None else np.concatenate(loudness)

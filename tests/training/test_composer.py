@@ -95,9 +95,9 @@ def test_surprise_is_that_of_a_mixture_of_normal_distributions(network: Composer
     shares = np.exp(odds) / np.exp(odds).sum(axis=-1, keepdims=True)
     wanted = -np.log((shares[..., :-1] * normal(codes[:, :, None], means, spreads)).sum(axis=-1))
     for beat, pointed in ((8, [0, 4]), (70, [69])):
-        as_drawn = normal(codes[:, [beat]], clear[:, pointed], blur[:, pointed])
-        mixed = (np.exp(where[:, beat, pointed]) * as_drawn).sum(axis=-1)
-        wanted[:, beat] = -np.log(shares[:, beat, -1] * mixed)
+        as_drawn = normal(codes[:, beat], clear[:, beat], blur[:, beat])
+        one_of_them = np.exp(where[:, beat, pointed]).sum(axis=-1)
+        wanted[:, beat] = -np.log(shares[:, beat, -1] * one_of_them * as_drawn)
     np.testing.assert_allclose(got, wanted)
 
 

@@ -58,9 +58,16 @@ def test_a_beat_repeats_those_that_are_the_same_in_every_cell() -> None:
     strikes[0, [3, 7, 11, 12], 40] = 1.0
     held[0, [3, 7, 12], 128] = held[0, [3, 7, 11, 12], 216] = 1.0
     held[0, [20, 21], 40] = 1.0  # nothing is struck
-    found = np.asarray(repeats(ops.convert_to_tensor(held), ops.convert_to_tensor(strikes)))
+    found = np.asarray(repeats(ops.convert_to_tensor(strikes), ops.convert_to_tensor(held)))
     assert found.shape == (1, 75, 75)
     assert [tuple(pair) for pair in np.argwhere(found[0])] == [(7, 3), (12, 3), (12, 7)]
+
+
+def test_where_only_strikes_count_a_beat_repeats_those_that_strike_the_same() -> None:
+    strikes = np.zeros((1, 75, 352), np.float32)
+    strikes[0, [3, 7, 12], 40] = strikes[0, 12, 41] = 1.0
+    found = np.asarray(repeats(ops.convert_to_tensor(strikes)))
+    assert [tuple(pair) for pair in np.argwhere(found[0])] == [(7, 3)]
 
 
 def test_all_gradients_are_taken_before_anything_moves() -> None:

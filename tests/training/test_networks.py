@@ -64,6 +64,20 @@ def test_whole_decoder_in_double_precision_equals_the_single_one() -> None:
         np.testing.assert_allclose(a, b, atol=1e-4)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_repeated_beat_is_decoded_as_what_it_repeats_whatever_is_around_it(dtype: str) -> None:
+    codes = noise(3, BEATS, 4)
+    codes[0, [20, 70]], codes[2, 74] = codes[0, 8], codes[2, 73]
+    decoder = Decoder(8, 2, velocity=True, dtype=dtype)
+    _, odds, loudness = (np.array(part) for part in decoder(codes.astype(dtype)))
+    assert not np.allclose(odds[0, 20], odds[0, 8])  # what the network says by itself
+    odds[0, [20, 70]], odds[2, 74] = odds[0, 8], odds[2, 73]
+    loudness[0, [20, 70]], loudness[2, 74] = loudness[0, 8], loudness[2, 73]
+    for got, wanted in zip(decoder.composed(codes.astype(dtype)), (odds, loudness), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+    assert Decoder(8, 2, velocity=False).composed(codes)[1] is None
+
+
 def test_norm_gives_zero_mean_and_unit_variance_over_channels() -> None:
     y = np.asarray(Norm()(5.0 + 3.0 * noise(2, 7, 64)))
     np.testing.assert_allclose(y.mean(axis=-1), 0.0, atol=1e-5)
