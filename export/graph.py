@@ -54,6 +54,7 @@ def to_onnx(network: Callable[[Any], Any]) -> onnx.ModelProto:
     else:
         model = _converted(network, latents)
     name_ports(model)
+    widen_logarithms(model)
     quicken_doubles(model)
     quicken_whole_products(model)
     spell_transposed_products(model)
@@ -137,6 +138,40 @@ def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
             for i, name in enumerate(names):
                 if name == old:
                     names[i] = new
+
+
+def widen_logarithms(model: onnx.ModelProto) -> None:
+    """Take logarithms in double precision, which a converter takes in single between two casts.
+
+    Chances are made of them, and a loop in whole numbers makes another piece of nearly the same now and then.
+    """
+    doubles = _of_type(model, onnx.TensorProto.DOUBLE)
+    narrowed = {
+        node.output[0]: node.input[0]
+        for node in model.graph.node
+        if node.op_type == "Cast" and node.input[0] in doubles and node.output[0] not in doubles
+    }
+    logarithms: set[str] = set()
+    for node in model.graph.node:
+        if node.op_type == "Log" and node.input[0] in narrowed:
+            node.input[0] = narrowed[node.input[0]]
+            logarithms.add(node.output[0])
+        elif node.op_type == "Cast" and node.input[0] in logarithms:
+            node.op_type = "Identity"
+            del node.attribute[:]
+    _forget_unused(model, narrowed)
+
+
+def _forget_unused(model: onnx.ModelProto, names: Iterable[str]) -> None:
+    """Leave out the operations that make these values, where nothing takes them any more."""
+    taken = {name for graph in _graphs(model.graph) for node in graph.node for name in node.input}
+    unused = set(names) - taken - {port.name for port in model.graph.output}
+    kept = [node for node in model.graph.node if not unused & set(node.output)]
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    inferred = [info for info in model.graph.value_info if info.name not in unused]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(inferred)
 
 
 def quicken_doubles(model: onnx.ModelProto) -> None:

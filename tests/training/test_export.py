@@ -224,6 +224,23 @@ def test_the_studio_network_is_exported_in_double_precision_throughout(studio: S
     assert (rolls != np.asarray(network(LATENTS))).any()
 
 
+@pytest.mark.parametrize("optimised", [False, True])
+def test_chances_keep_their_double_precision(studio: StudioGenerator, optimised: bool) -> None:
+    import onnxruntime
+    import tensorflow as tf
+
+    def chances(latent: Any) -> Any:
+        return ops.concatenate(studio.composer._chances(ops.cast(latent, "float64")), axis=-1)
+
+    model = graph._converted(chances, tf.TensorSpec((None, LATENTS.shape[1]), tf.float32))
+    graph.widen_logarithms(model)
+    options, level = onnxruntime.SessionOptions(), onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if optimised else level.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    got = session.run(None, {session.get_inputs()[0].name: LATENTS})[0]
+    np.testing.assert_allclose(got, np.asarray(chances(LATENTS)), rtol=0.0, atol=1e-12)
+
+
 @pytest.mark.parametrize("scale", [1.0, 0.5])
 def test_only_products_of_rounded_numbers_with_small_whole_weights_become_those_of_bytes(
     scale: float,
