@@ -17,7 +17,8 @@ points to (as Vinyals et al. 2015 point to inputs).
 
 A sixth or so of all beats are just what an earlier beat was, note for note. Blurred codes hide that, so it is
 a choice of its own beside the ideas: to repeat the beat that another head points to. In training it is known
-which beats are repeated (:func:`training.relations.repeats`); to composing a repeated beat nothing is added.
+which beats are repeated (:func:`training.relations.repeats`); to composing a repeated beat nothing is added,
+and it is decoded as what it repeats (:meth:`training.studio.Decoder.composed`).
 
 The encoder blurs codes: what it says of a beat is a mean and a deviation, and the composer learns from codes
 drawn with them, so part of what its ideas deviate by is not music but blur. Composing takes that part away
