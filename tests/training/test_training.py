@@ -18,6 +18,7 @@ from small import MEASURED, STUDIO, save_corpus, weights  # noqa: E402
 
 from pianogan_bgm.interrupts import terminable  # noqa: E402
 from training import runs, train  # noqa: E402
+from training.calibrate import EMPHASES  # noqa: E402
 from training.config import parse  # noqa: E402
 from training.corpus import Corpus, DataError, sha256_of  # noqa: E402
 from training.keep import main as keep  # noqa: E402
@@ -189,7 +190,9 @@ def test_a_run_starts_from_another_ones_weights(bench: Bench, tmp_path: Path) ->
         second = weights(tmp_path / "second" / "checkpoints" / f"{stage}-best.npz")
         for name, array in second.items():
             if name.endswith(MEASURED):
-                assert np.abs(array - first[name]).max() < 2.0
+                # anew, of a network that has learnt next to nothing: anything in the range of requests
+                assert array.shape == first[name].shape
+                assert np.abs(array).max() <= EMPHASES[1]
             elif not name.split("/")[0].endswith("optimizer"):
                 np.testing.assert_array_equal(array, first[name], err_msg=name)
             elif name.endswith("iteration"):
