@@ -169,9 +169,6 @@ def _forget_unused(model: onnx.ModelProto, names: Iterable[str]) -> None:
     kept = [node for node in model.graph.node if not unused & set(node.output)]
     del model.graph.node[:]
     model.graph.node.extend(kept)
-    inferred = [info for info in model.graph.value_info if info.name not in unused]
-    del model.graph.value_info[:]
-    model.graph.value_info.extend(inferred)
 
 
 def quicken_doubles(model: onnx.ModelProto) -> None:
