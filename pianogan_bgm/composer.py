@@ -198,8 +198,10 @@ def check_source(source: Any) -> Source:
     """``source``, if it can be one; the check a game's thread can afford. Raises by kind."""
     if isinstance(source, str) and source in MOODS:
         raise InvalidSetting(f"{source!r} is a mood and no file; say mood={source!r}")
-    if isinstance(source, Piece | str | os.PathLike):
+    if isinstance(source, Piece):
         return source
+    if isinstance(source, str | os.PathLike):
+        return Path(source).absolute()  # a game may change its folder before the file is read
     if isinstance(source, int | np.integer):
         return check_seed(source)
     if not hasattr(source, "__len__"):  # no row of numbers either

@@ -86,7 +86,8 @@ def midi2img(
         outside = sum(not spec.lowest <= pitch <= spec.highest for pitch in pitches)
         counts: Counts = Counter({f"notes outside pitches {spec.lowest} to {spec.highest} left out": outside})
         counts["notes never released"] = score.report.hanging
-        return Result(_pictures(score, job.stem, spec, skip_silent, counts), counts)
+        pictures = _pictures(score, job.stem, spec, skip_silent, counts)
+        return Result(_old_ones_named(job.folder, pictures), counts)
 
     found = _find(sources, MIDI_ENDINGS, output)
     return _run(_alone(found), work, "pictures")
@@ -106,6 +107,23 @@ def _pictures(
                 continue
             number = (slab.start or 0) // spec.steps
             yield f"{stem}_{name}_{number}.png", slab_to_png(replace(slab, facts=facts))
+
+
+def _old_ones_named(folder: Path, pictures: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """``pictures``; then says on stderr which others of their names :func:`img2midi` would join with them."""
+    written = set()
+    for name, data in pictures:
+        written.add(name)
+        yield name, data
+    parts = {name.rpartition("_")[0] for name in written}
+    matches = ((path, _NUMBERED.fullmatch(path.stem)) for path in folder.glob("*.png"))
+    old = [path for path, match in matches if match and match["name"] in parts and path.name not in written]
+    if old:
+        names = ", ".join(sorted(path.name for path in old))
+        tqdm.write(
+            f"{folder}: from before, not of this music: {names}; img2midi would join them to it",
+            file=sys.stderr,
+        )
 
 
 def slabs(part: Part, score: Score, spec: RollSpec) -> Iterator[Slab]:
@@ -132,8 +150,10 @@ def img2midi(
 
     ``output`` may name the MIDI file where only one comes out. ``tempo``: beats a minute, else the
     picture's own (held to what a piece allows, which is said), else 120. ``separate``: every picture is on
-    its own, numbered ones too; so is one that is named alone. Prints a summary; returns 0, or 1 when a
-    picture could not be read. Raises :class:`OSError` when a file cannot be written.
+    its own, numbered ones too; so is one that is named alone. Beside a picture no MIDI file with markers is
+    replaced, for pictures have none: such a file is of another maker, and would lose where it loops. Prints a
+    summary; returns 0, or 1 when a picture could not be read or its MIDI file not be replaced. Raises
+    :class:`OSError` when a file cannot be written.
     """
     names_file = output is not None and output.suffix.lower() in MIDI_ENDINGS and not output.is_dir()
     folder = output.parent if names_file and output is not None else output
@@ -150,6 +170,12 @@ def img2midi(
     ending = output.suffix if names_file and output is not None else ".mid"
 
     def work(job: Job) -> Result:
+        if output is None and _has_markers(job.folder / (job.stem + ending)):
+            raise FileExistsError(
+                errno.EEXIST,
+                "a MIDI file with markers, which a picture has not; say where to write with -o",
+                str(job.folder / (job.stem + ending)),
+            )
         slab = join(_placed(job))
         own = slab.facts.get("tempo") if tempo is None else tempo
         wanted = own if isinstance(own, int | float) else DEFAULT_TEMPO
@@ -158,6 +184,10 @@ def img2midi(
         return Result([(job.stem + ending, _midi(slab, job.stem, held))], counts)
 
     return _run(jobs, work, "MIDI files")
+
+
+def _has_markers(path: Path) -> bool:
+    return path.is_file() and b"\xff\x06" in path.read_bytes()
 
 
 def _midi(slab: Slab, title: str, tempo: float) -> bytes:

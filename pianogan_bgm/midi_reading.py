@@ -90,10 +90,10 @@ class _Stroke:
 
 def _only_tracks(data: bytes) -> bytes:
     """The file without chunks that are no tracks, after checks that cost little."""
-    if len(data) > MAX_BYTES:
-        raise InvalidMidi(f"larger than {MAX_BYTES // 2**20} MiB")
     if data[:4] != b"MThd" or len(data) < 14:
         raise InvalidMidi("not a MIDI file (one begins with MThd)")
+    if len(data) > MAX_BYTES:
+        raise InvalidMidi(f"larger than {MAX_BYTES // 2**20} MiB")
     size, kind, _, division = struct.unpack(">LHHH", data[4:14])
     if kind not in (0, 1):
         raise InvalidMidi(f"MIDI file of type {kind}; types 0 and 1 can be read")

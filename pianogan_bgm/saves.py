@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pianogan_bgm import commands as c
 from pianogan_bgm.checks import LARGEST, TEMPO_FACTORS
 from pianogan_bgm.composer import Composer, piece_to_json, source_from_json
 from pianogan_bgm.conductor import Place
-from pianogan_bgm.errors import InvalidLatent, InvalidNote, InvalidSetting
+from pianogan_bgm.errors import InvalidLatent, InvalidNote, InvalidSetting, PianoganError
 from pianogan_bgm.instruments import NAMES
 from pianogan_bgm.json_rules import A_TRUTH, AN_OBJECT, Rule, or_null, real, short, whole, wrong_value
 from pianogan_bgm.notes import MAX_STEPS
 from pianogan_bgm.piece import MAX_BEATS_PER_BAR, TEMPO_RANGE, Piece
 from pianogan_bgm.scenes import MOODS
 from pianogan_bgm.state import Deck
+from pianogan_bgm.tune import Tune
 
 SAVE_VERSION: Final = 1
+log = logging.getLogger("pianogan_bgm")
+
 _ECHO: Final = 60
 """Characters of a wrong value that an error shows."""
 
@@ -216,31 +220,45 @@ _PIECE: Final = {
 
 
 def load_place(table: dict[str, Any], composer: Composer, fade: float, serial: int) -> list[c.Command]:
-    """Commands that go on where ``table`` was saved, by a play of number ``serial``."""
+    """Commands that go on where ``table`` was saved, by a play of number ``serial``.
+
+    What was queued or held and can no longer be had, such as a track that a playlist has lost, is left out
+    and told to the log; in place of a piece that played endlessly another begins. Raises what went wrong
+    where a piece that the game had asked for cannot be had.
+    """
     composer.remember(table["recent"])
-    tune = composer.tune(source_from_json(table["piece"]))
-    first = c.Play(
-        tune,
-        **{name: table[name] for name in ("loops", "step", "scene", "shift", "endless", "mood", "lap")},
-        fade=fade,
-        serial=serial,
-    )
+    place = {name: table[name] for name in ("loops", "step", "scene", "shift", "endless", "mood", "lap")}
+    try:
+        tune = composer.tune(source_from_json(table["piece"]))
+    except PianoganError as error:
+        if not table["endless"]:
+            raise
+        log.warning("another piece instead of the one that was saved: %s", error)
+        tune = composer.following(table["mood"])
+        place |= {"loops": 0, "step": 0.0, "shift": 0, "lap": 0}
+    first = c.Play(tune, **place, fade=fade, serial=serial)
     held = [
         c.Hold(
-            composer.tune(source_from_json(one["piece"])),
+            tune,
             **{name: one[name] for name in ("scene", "step", "loops", "shift", "lap")},
             queue=_queue_from_json(one["queue"], composer),
         )
-        for one in table["held"]
+        for one, tune in _still_there(table["held"], composer)
     ]
     return [first, *_queue_from_json(table["queue"], composer), *held]
 
 
 def _queue_from_json(entries: list[dict[str, Any]], composer: Composer) -> tuple[c.Queue, ...]:
     return tuple(
-        c.Queue(
-            composer.tune(source_from_json(entry["piece"])),
-            **{name: entry[name] for name in ("loops", "related", "drawn")},
-        )
-        for entry in entries
+        c.Queue(tune, **{name: entry[name] for name in ("loops", "related", "drawn")})
+        for entry, tune in _still_there(entries, composer)
     )
+
+
+def _still_there(entries: list[dict[str, Any]], composer: Composer) -> Iterator[tuple[dict[str, Any], Tune]]:
+    """The entries whose pieces can be had, with their tunes."""
+    for entry in entries:
+        try:
+            yield entry, composer.tune(source_from_json(entry["piece"]))
+        except PianoganError as error:
+            log.warning("a piece that was saved is left out: %s", error)

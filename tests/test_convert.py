@@ -178,6 +178,33 @@ def test_a_picture_becomes_a_midi_file_beside_it_at_the_tempo_asked_for(tmp_path
     assert (piece.notes, piece.tempo, piece.steps) == ((Note(2, 60, 3, 41),), 77.0, 8)
 
 
+def test_beside_its_picture_no_file_with_markers_is_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture(tmp_path / "a.png", Note(2, 60, 3))
+    write_midi(replace(SONG, steps=912), tmp_path / "a.mid", markers=[(0, "loopStart")])
+    before = (tmp_path / "a.mid").read_bytes()
+    assert img2midi([tmp_path / "a.png"]) == 1
+    said = capsys.readouterr()
+    assert said.out == "files: 1; could not be read: 1\n"
+    assert f"{tmp_path / 'a.mid'}: a MIDI file with markers" in said.err
+    assert (tmp_path / "a.mid").read_bytes() == before
+    assert img2midi([tmp_path / "a.png"], tmp_path / "a.mid") == 0
+    assert img2midi([tmp_path / "a.png"]) == 0  # what it wrote itself
+
+
+def test_pictures_of_an_earlier_run_that_would_be_joined_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_midi(SONG, tmp_path / "song.mid", title="Piano")
+    assert midi2img([tmp_path / "song.mid"], tmp_path / "out") == 0
+    assert midi2img([tmp_path / "song.mid"], tmp_path / "out") == 0
+    write_midi(replace(SONG, notes=SONG.notes[:2], steps=8), tmp_path / "song.mid", title="Piano")
+    assert capsys.readouterr().err == ""
+    assert midi2img([tmp_path / "song.mid"], tmp_path / "out") == 0
+    assert "not of this music: song_piano_1.png, song_piano_3.png;" in capsys.readouterr().err
+
+
 def test_a_picture_without_a_tempo_plays_at_120(tmp_path: Path) -> None:
     picture(tmp_path / "a.png", Note(2, 60, 3), foreign=True)
     img2midi([tmp_path / "a.png"], tmp_path / "b.mid")

@@ -378,7 +378,8 @@ def test_unknown_chunks_and_bytes_after_the_end_are_ignored() -> None:
         (raw(b"\xff" * 20 + b"\x7f" + bytes([0x90, 60, 80]) + END), "a pause of more than"),
         (raw(b"\xff" * 9000 + b"\x7f" + bytes([0x90, 60, 80]) + END), "a number of more than 8192 bytes"),
         (raw(b"\xff\xff\xff\x7f" + bytes([0x90, 60, 80]) + END), "longer than 262144 steps"),
-        (bytes(2 * 2**20 + 1), "larger than 2 MiB"),
+        (raw(END) + bytes(2 * 2**20), "larger than 2 MiB"),
+        (b"RIFF" + bytes(2 * 2**20), "not a MIDI file"),
         (raw(END)[:14] + b"MTrk\0\0\0\0" * 40000, "40000 tracks"),
     ],
 )

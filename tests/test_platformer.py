@@ -717,6 +717,37 @@ def test_the_game_pauses_when_its_window_is_left(silent, monkeypatch):
     assert game.screen == "paused"
 
 
+def test_a_level_that_begins_while_the_window_is_left_begins_paused(silent, monkeypatch):
+    canvas = silent.display.set_mode((640, 360))
+    game = Game({"1-meadow": room("P.s..F", "######"), "test": room("P....F", "######")})
+    for number in range(60):
+        game.step(Buttons(start=number == 40))
+    assert game.screen not in {"play", "paused"}
+    soundtrack = game_music.Soundtrack(model="none")
+    events = [[silent.event.Event(silent.WINDOWFOCUSLOST)]]
+    monkeypatch.setattr(silent.event, "get", lambda *_: events.pop() if events else [])
+    main.play(game, canvas, soundtrack, None, main.parse(["--fast", "--frames", "400"]))
+    assert game.screen == "paused"
+
+
+def test_who_comes_back_may_go_on(silent, monkeypatch):
+    canvas, game = silent.display.set_mode((640, 360)), begun()
+    soundtrack = game_music.Soundtrack(model="none")
+    back = [[silent.event.Event(silent.KEYDOWN, key=silent.K_p)]]
+    events = [*back, *[[]] * 5, [silent.event.Event(silent.WINDOWFOCUSLOST)]]
+    monkeypatch.setattr(silent.event, "get", lambda *_: events.pop() if events else [])
+    main.play(game, canvas, soundtrack, None, main.parse(["--fast", "--frames", "12"]))
+    assert game.screen == "play"
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_a_recording_without_a_file_name_is_refused_in_one_line(tmp_path, name):
+    done = run_main("--record", name, "--frames", 3)
+    assert done.returncode == 1
+    assert "needs the name of a file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_screen_of_one_size_is_no_obstacle(silent):
     silent.display.set_mode((640, 360))
     main.press(silent.K_f, None)

@@ -83,7 +83,7 @@ def play(
         Controls(),
         Clock(options.fast or (options.demo and options.record is not None)),
     )
-    frames = 0
+    frames, away = 0, False
     while True:
         for event in pygame.event.get():
             controls.notice(event)
@@ -91,12 +91,15 @@ def play(
                 soundtrack.hear(event)
             elif event.type == pygame.QUIT:
                 return 1 if options.demo else 0
-            elif event.type == pygame.WINDOWFOCUSLOST and game.screen == "play":
-                controls.strike_start()  # who looks elsewhere does not want to lose a life
+            elif event.type in {pygame.WINDOWFOCUSLOST, pygame.WINDOWFOCUSGAINED}:
+                away = event.type == pygame.WINDOWFOCUSLOST
             elif event.type == pygame.KEYDOWN:
+                away = False  # keys come to none but the window that is looked at
                 press(event.key, soundtrack)
 
         for _ in range(clock.steps_due()):
+            if away and game.screen == "play":  # also when a level begins: nobody is to lose a life unseen
+                controls.strike_start()
             buttons = controls.buttons() if script is None else next(script, None)
             if buttons is None:  # the script is over
                 return 0 if game.screen == "victory" else 1

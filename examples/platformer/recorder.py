@@ -21,6 +21,8 @@ class Recorder(Stream):
     """
 
     def __init__(self, path: Path, piece: Any = None, **settings: Any) -> None:
+        if not path.name or path.is_dir():
+            raise IsADirectoryError(f"a recording needs the name of a file; got {str(path)!r}, a folder")
         super().__init__(piece, **settings)
         self.event_type = pygame.event.custom_type()
         self._path, self._draft = path, path.with_name(path.name + ".part")

@@ -229,7 +229,10 @@ def _refuse_strangers(folder: Path, head: Manifest, orders: Sequence[Order] = ()
     if _is_ours(folder / MANIFEST):
         return
     names = [MANIFEST, PAGE]
-    if not _holds(folder / CREDITS, credits_text(head)):
+    if _holds(folder / CREDITS, credits_text(head)):
+        if _is_blank(folder / MANIFEST):
+            return
+    else:
         names += [CREDITS, *(name for order in orders for name in file_names(order))]
     if there := [name for name in names if (folder / name).exists()]:
         raise PlaylistError(
@@ -241,6 +244,14 @@ def _refuse_strangers(folder: Path, head: Manifest, orders: Sequence[Order] = ()
 def _holds(path: Path, text: str) -> bool:
     try:
         return path.read_bytes() == text.encode("utf-8")
+    except OSError:
+        return False
+
+
+def _is_blank(path: Path) -> bool:
+    """Whether a file is there and nothing in it, as where power went just after it was renamed."""
+    try:
+        return not path.read_bytes().strip(b"\0")
     except OSError:
         return False
 

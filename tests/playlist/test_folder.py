@@ -451,6 +451,26 @@ def test_what_a_killed_run_left_is_cleared_away_and_what_another_command_writes_
     }
 
 
+@pytest.mark.parametrize("left", [b"", bytes(700)])
+def test_after_a_power_cut_that_emptied_the_manifest_the_same_command_goes_on(
+    model: Path, tmp_path: Path, left: bytes
+) -> None:
+    assert run(model, tmp_path, "--seeds", "1,2", "--formats", "mid") == 0
+    before = contents(tmp_path)
+    (tmp_path / MANIFEST).write_bytes(left)
+    (tmp_path / "tiny-2.mid").write_bytes(b"")
+    assert run(model, tmp_path, "--seeds", "1,2", "--formats", "mid") == 0
+    assert contents(tmp_path) == before
+
+
+def test_an_empty_manifest_alone_makes_no_folder_ours(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / MANIFEST).write_bytes(b"")
+    assert run(model, tmp_path, "--seeds", "1", "--formats", "mid") == 1
+    assert f"{tmp_path / MANIFEST} exists" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", [MANIFEST, "index.html", "CREDITS.txt", "tiny-1.mid", "tiny-1.bass.mid"])
 def test_a_file_that_no_playlist_wrote_is_not_overwritten(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str

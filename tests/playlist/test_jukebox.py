@@ -9,11 +9,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import mido
+import numpy as np
 import pytest
 from manifests import a_manifest, a_track
 from music_fakes import FakeGenerator, make_piece
 
-from pianogan_bgm import Stream
+from pianogan_bgm import Scene, Stream
 from pianogan_bgm.errors import InvalidMidi, PlaylistError
 from pianogan_bgm.jukebox import Jukebox
 from pianogan_bgm.manifest import Loop, TrackFile, write_manifest
@@ -133,6 +134,47 @@ def test_a_saved_state_goes_on_in_the_playlist(tmp_path: Path) -> None:
     assert now is not None
     assert again.now_playing is not None
     assert again.now_playing.name == now.name
+
+
+@pytest.mark.parametrize("lost", ["what played", "what was queued", "what was held"])
+def test_a_saved_state_goes_on_although_a_track_of_it_is_lost(tmp_path: Path, lost: str) -> None:
+    a_folder(tmp_path, [()] * 4)
+    scenes = {"cave": Scene(piece=3), "field": Scene()}
+    stream = Stream(instrument="chip_triangle", playlist=tmp_path, rate=8000, seed=5, scenes=scenes)
+    stream.transition("cave")
+    stream.fill(8000)
+    stream.transition("field", "now", hold=True)
+    stream.fill(16000)
+    stream.queue(4)
+    stream.fill(800)
+    saved = json.loads(json.dumps(stream.state()))
+    tracks = {
+        "what played": saved["piece"]["seed"],
+        "what was queued": saved["queue"][0]["piece"]["seed"],
+        "what was held": saved["held"][0]["piece"]["seed"],
+    }
+    assert saved["endless"]
+    (tmp_path / f"track-{tracks[lost]}.mid").write_bytes(b"MThd")
+    again = Stream.restore(saved, playlist=tmp_path, rate=8000, scenes=scenes)
+    again.play()
+    assert np.abs(again.fill(4000)).max() > 0.01
+    assert again.now_playing is not None
+    if lost == "what played":
+        assert again.position < 0.6
+    else:
+        assert again.now_playing.seed == saved["piece"]["seed"]
+
+
+def test_what_a_game_had_asked_for_and_a_save_has_lost_is_named(tmp_path: Path) -> None:
+    a_folder(tmp_path, [()] * 2)
+    stream = Stream(2, instrument="chip_triangle", playlist=tmp_path, rate=8000)
+    stream.play(loops=-1)
+    stream.fill(8000)
+    saved = stream.state()
+    (tmp_path / "track-2.mid").unlink()
+    again = Stream.restore(saved, playlist=tmp_path, rate=8000)
+    with pytest.raises(PlaylistError, match=r"track-2\.mid"):
+        again.play()
 
 
 def test_a_changed_or_missing_file_is_named(tmp_path: Path) -> None:
