@@ -166,9 +166,13 @@ class PlayFigure:
 
 @dataclass(frozen=True, slots=True)
 class Seek:
-    """Go on at once from ``step`` of the current piece (fractions allowed)."""
+    """Go on at once from a place of the current piece: so many ``unit`` from its beginning, or a fraction.
 
-    step: float
+    Seconds are as written. Which piece is current is known when the command takes effect.
+    """
+
+    place: float
+    unit: Literal["steps", "seconds", "beats", "bars"] = "steps"
 
 
 @dataclass(frozen=True, slots=True)

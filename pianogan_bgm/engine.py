@@ -309,6 +309,11 @@ class Engine:
                 self._hold(request is Control.PAUSE)
             else:
                 waiting += self._resolve(request)
+        if self.paused and self.sink.playing and isinstance(last := play_or_stop(waiting), c.Stop):
+            # silent at once; what comes after it finds silence, as it would a frame later
+            after = waiting.index(last) + 1
+            self._commit(waiting[:after])
+            waiting = waiting[after:]
         if self.paused and self.sink.playing:
             heard = play_or_stop(waiting) is not None
         else:

@@ -252,19 +252,12 @@ class Music(ABC):
         """
         if (seconds is not None) + (beats is not None) + (bars is not None) != 1:
             raise InvalidSetting("give seconds, beats or bars")
-        amount = next(value for value in (seconds, beats, bars) if value is not None)
-        amount = within("place", amount, 0.0, 1e6)
-
-        def go(desk: Desk) -> list[c.Command]:
-            if desk.state.deck is None:
-                return []
-            tune = desk.state.deck.tune
-            if bars is not None:
-                return [c.Seek(amount * tune.bar)]
-            beat = amount if beats is not None else amount * tune.piece.tempo / 60.0
-            return [c.Seek(beat * STEPS_PER_BEAT)]
-
-        self._send(go)
+        if seconds is not None:
+            self._send(c.Seek(within("place", seconds, 0.0, 1e6), "seconds"))
+        elif beats is not None:
+            self._send(c.Seek(within("place", beats, 0.0, 1e6), "beats"))
+        elif bars is not None:
+            self._send(c.Seek(within("place", bars, 0.0, 1e6), "bars"))
 
     def state(self) -> dict[str, Any]:
         """All of it as plain JSON, for a save game; :meth:`restore` makes music that goes on from here.
@@ -578,7 +571,9 @@ class Music(ABC):
     def beat_phase(self) -> float:
         """How far the present beat has gone, 0 (on the beat) up to 1; 0 while nothing plays."""
         here = self._here()
-        return 0.0 if here is None else here.step / STEPS_PER_BEAT % 1.0
+        if here is None or here.state.deck is None:
+            return 0.0
+        return here.step / STEPS_PER_BEAT % 1.0
 
     @property
     def now_playing(self) -> NowPlaying | None:

@@ -24,6 +24,7 @@ from pianogan_bgm.harmony import Key
 from pianogan_bgm.mixdown import OPEN, Mix, Ramp
 from pianogan_bgm.notes import STEPS_PER_BEAT
 from pianogan_bgm.state import Deck, Event, Held, Out, State
+from pianogan_bgm.tune import Tune
 from pianogan_bgm.voicing import cued
 
 
@@ -136,6 +137,8 @@ def _figure(state: State, command: c.PlayFigure, frame: int) -> Out:
     if not state.running:  # no music, no grid: one begins here, at 120 beats a minute
         state = replace(state, anchor=frame, count=0, pace=state.rate / 8.0)
     wait = steps_until(state.deck, command.at) if state.deck else 0
+    if state.deck is not None and state.pending is not None:  # the new piece begins with a bar, too
+        wait = min(wait, steps_until_switch(state, state.deck, state.pending))
     tick = state.tick + wait
     cues = cued(state, command.figure, _key_in(state, wait), tick)
     return Out(replace(state, cues=cues, stingers=(*state.stingers, tick)))
@@ -156,8 +159,14 @@ def _seek(state: State, command: c.Seek, frame: int) -> Out:
     deck = replace(state.deck, number=state.decks)
     state = dismiss(state, frame, CUT_SECONDS)
     rise = Ramp(frame, max(frame + state.frames(CUT_SECONDS), rising), 0.0, 1.0)
-    state, voices, _ = start(state, deck, min(command.step, deck.tune.steps), frame, rise)
+    place = command.place * _steps_in(command.unit, deck.tune)
+    state, voices, _ = start(state, deck, min(place, deck.tune.steps), frame, rise)
     return Out(state, voices)
+
+
+def _steps_in(unit: str, tune: Tune) -> float:
+    each = {"seconds": tune.piece.tempo / 60.0 * STEPS_PER_BEAT, "beats": STEPS_PER_BEAT, "bars": tune.bar}
+    return each.get(unit, 1.0)
 
 
 def _stop(state: State, command: c.Stop, frame: int) -> Out:

@@ -761,6 +761,43 @@ def test_a_transition_after_a_stop_while_held_is_heard_when_held_no_more():
     assert rig.engine.pulse.place.state.deck.tune is TUNES[1]
 
 
+def test_a_transition_after_a_stop_while_held_begins_from_silence():
+    rig = Rig()
+    hold(rig)
+    before = len(rig.events)
+    rig.send(c.Stop(), c.Transition(TUNES[1], "bar", 0.0, -1, scene="title"))
+    rig.run(1.0)
+    assert not rig.engine.paused
+    assert rig.engine.pulse.place.state.scene == "title"
+    assert rig.events[before].kind == "end"
+
+
+def test_a_stinger_after_a_stop_while_held_is_heard_at_once_and_to_its_end():
+    rig = Rig()
+    hold(rig)
+    before = len(rig.events)
+    rig.send(c.Stop(), c.PlayFigure(STINGERS["game over"]))
+    rig.run(6.0)
+    assert [event.kind for event in rig.events[before:]] == ["end", "stinger"]
+    assert rig.engine.pulse is None
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(1.0)
+    assert rig.engine.pulse.place.state.cues == ()
+
+
+@pytest.mark.parametrize("first", [c.Play(TUNES[1], -1), c.Transition(TUNES[1], "now", 0.0, -1)])
+@pytest.mark.parametrize(("unit", "steps"), [("seconds", 12.0), ("beats", 8.0), ("bars", 32.0)])
+def test_a_place_is_sought_in_the_piece_that_was_asked_for_just_before(first, unit, steps):
+    rig = Rig()
+    rig.send(c.Play(TUNES[0], -1))
+    rig.run(1.0)
+    rig.send(first, c.Seek(2.0, unit))
+    rig.run(0.3)
+    place = rig.engine.pulse.place
+    assert place.state.deck.tune is TUNES[1]
+    assert steps <= place.step < steps + 3.0
+
+
 def test_endless_music_composes_on_while_commands_come_in_a_row():
     rig = Rig(FakeMixer(44100, -16, 2))
     rig.send(lambda desk: [c.Play(desk.composer.following(), endless=True)])

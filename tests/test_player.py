@@ -96,6 +96,18 @@ def test_calls_before_play_and_after_close_are_harmless(mixer):
     assert our_threads() == []
 
 
+def test_a_stinger_alone_has_no_beat(mixer):
+    with BackgroundMusic(make_piece(1), instrument="chip_triangle") as music:
+        music.stinger("game over")
+        wait_for(lambda: music._engine.pulse is not None)
+        phases = []
+        for _ in range(10):
+            time.sleep(0.02)
+            phases.append(music.beat_phase)
+        assert music._engine.pulse is not None
+    assert phases == [0.0] * 10
+
+
 def test_the_thread_ends_with_the_player(mixer):
     before = our_threads()
     music = BackgroundMusic(make_piece(1), instrument="chip_triangle")

@@ -192,6 +192,17 @@ def test_now_playing_names_the_piece_for_the_credits():
     assert now.tempo == 120.0
 
 
+def test_a_stinger_at_a_bar_keeps_to_the_bars_of_the_piece_that_comes_before_it():
+    stream = Stream(make_piece(1), rate=8000, instrument="chip_triangle")
+    stream.play(loops=-1)
+    stream.fill(2400)
+    stream.transition(make_piece(2), at="beat", fade_beats=0)
+    stream.stinger("coin", at="bar")
+    stream.fill(32000)
+    came = {event.kind: event.frame for event in reversed(stream.events())}
+    assert came["stinger"] == came["transition"] == 4000
+
+
 def test_a_stinger_is_a_name_a_figure_or_a_list_of_degrees():
     for stinger in ("jump", [0, 2, 4]):
         plain, with_it = once(), once()
