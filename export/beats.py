@@ -86,15 +86,13 @@ def loop(composer: Composer) -> tuple[list[onnx.NodeProto], list[onnx.TensorProt
     keys = _longer(outer, outer("Transpose", "keys", perm=[0, 1, 3, 2]), axis=2, axes=4)
     made = _longer(outer, "made", axis=1, axes=3)
     back = outer.several(2, "Split", _row(outer, "back"), _gates(outer, composer), axis=-1)
-    following = _row(outer, _longer(outer, "following", axis=1, axes=2))
-    rows = [_row(outer, name) for name in ("heard", "memory")]
-    states = [*rows, *back, following, _row(outer, "leaning"), keys, made, made]
+    states = [_row(outer, "heard"), _row(outer, "memory"), *back, keys, made, made]
     low, _ = DEVIATIONS
     plan = [
         outer("Mul", before["settings"], outer.constant(hidden)),
         outer("Mul", before["chances"], outer.constant(composer.daring * np.exp(low))),
         before["blurs"],
-        _said_anyway(outer, composer, before["lots"]),
+        _leanings(outer, composer, before["lots"]),
         _lags(outer, composer),
         _places(outer, HEADS + POINTERS),
         _places(outer),
@@ -108,7 +106,7 @@ def loop(composer: Composer) -> tuple[list[onnx.NodeProto], list[onnx.TensorProt
     return [*outer.nodes, scan, known], outer.constants
 
 
-def _said_anyway(outer: Writer, composer: Composer, lots: str) -> str:
+def _leanings(outer: Writer, composer: Composer, lots: str) -> str:
     """What is added to what each beat says, bias and lots, ``(75, n, 1, choices + 2 ideas codes)``."""
     bias = np.array(composer.ideas_bias(), np.float64)
     about = bias[CHOICES:].reshape(IDEAS, 2, composer.codes)
@@ -183,7 +181,7 @@ def _body(composer: Composer, outer: Writer, taste: str) -> onnx.GraphProto:
     )
     recalled, pointed = _recall(write, outer, composer, asks)
     out = _say(write, outer, composer, write("Add", said, taste), recalled)
-    mean, deviation, following, leaning = _drawn(write, outer, composer, out, pointed)
+    mean, deviation = _drawn(write, outer, composer, out, pointed)
     codes = write("Add", mean, write("Mul", deviation, "beat/chance"))
     heard = write("Add", codes, "beat/blur")
     key = write("Reshape", key, outer.constant([-1, heads, HEAD_SIZE], np.int64))
@@ -195,8 +193,6 @@ def _body(composer: Composer, outer: Writer, taste: str) -> onnx.GraphProto:
         "memory": (memory, ("n", 1, width)),
         "back": (back, ("n", 1, 2 * width)),
         "fresh": (fresh, ("n", 1, width)),
-        "following": (following, ("n", 1, BEATS + 1)),
-        "leaning": (leaning, ("n", 1, CHOICES)),
         "keys": (keys, ("n", heads, BEATS + 1, HEAD_SIZE)),
         "sounds": (sounds, ("n", BEATS + 1, composer.codes)),
         "made": (made, ("n", BEATS + 1, composer.codes)),
@@ -206,7 +202,7 @@ def _body(composer: Composer, outer: Writer, taste: str) -> onnx.GraphProto:
         _port("beat/setting", ("n", 1, composer.hidden)),
         _port("beat/chance", ("n", 1, composer.codes)),
         _port("beat/blur", ("n", 1, composer.codes)),
-        _port("beat/anyway", ("n", 1, CHOICES + 2 * IDEAS * composer.codes)),
+        _port("beat/leaning", ("n", 1, CHOICES + 2 * IDEAS * composer.codes)),
         _port("beat/lag", (heads, BEATS + 1)),
         _port("beat/places", ("n", heads, 3), TensorProto.INT64),
         _port("beat/place", ("n", 1, 2), TensorProto.INT64),
@@ -230,9 +226,7 @@ def _recall(write: Writer, outer: Writer, composer: Composer, asks: str) -> tupl
     asks = write("Reshape", asks, outer.constant([-1, HEADS + POINTERS, HEAD_SIZE, 1], np.int64))
     odds = write("MatMul", "beat/keys", asks)
     odds = write("Reshape", odds, outer.constant([-1, HEADS + POINTERS, BEATS + 1], np.int64))
-    sharp = np.array([[1.0]] * (HEADS + POINTERS - 1) + [[SHARP]])
-    leans = write("Mul", "beat/following", outer.constant(sharp * np.asarray(composer.leans())))
-    weights = write("Softmax", write("Add", write("Add", odds, "beat/lag"), leans), axis=-1)
+    weights = write("Softmax", write("Add", odds, "beat/lag"), axis=-1)
     sizes = outer.constant([HEADS, POINTERS], np.int64)
     recalls, pointed = write.several(2, "Split", weights, sizes, axis=1)
     recalled = write("MatMul", recalls, "beat/sounds")
@@ -245,41 +239,32 @@ def _say(write: Writer, outer: Writer, composer: Composer, said: str, recalled: 
     weights = outer.constant(say2.per_input * np.asarray(composer.recall_weights()))
     u = _leaky(write, outer, write("Add", said, write("MatMul", recalled, weights)))
     u = _leaky(write, outer, _product(write, outer, say2, u, ideas.per_input))
-    return write("Add", _product(write, outer, ideas, u), "beat/anyway")
+    return write("Add", _product(write, outer, ideas, u), "beat/leaning")
 
 
-def _drawn(
-    write: Writer, outer: Writer, composer: Composer, out: str, pointed: str
-) -> tuple[str, str, str, str]:
-    """Mean and deviation of what is chosen, ``(n, 1, codes)`` each; the deviation over ``exp(low)``.
-
-    Then the states that a repeat leaves: the beat that follows what it repeats, what choices lean to.
-    """
+def _drawn(write: Writer, outer: Writer, composer: Composer, out: str, pointed: str) -> tuple[str, str]:
+    """Mean and deviation of what is chosen, ``(n, 1, codes)`` each; the deviation over ``exp(low)``."""
     sizes = outer.constant([CHOICES, 2 * IDEAS * composer.codes], np.int64)
     odds, about = write.several(2, "Split", out, sizes, axis=-1)
-    choice = write("ArgMax", write("Add", odds, "beat/leaning"), axis=-1, keepdims=0)
-    # for each choice: which idea it is, whose pointer counts, whether one is gone on from and what choices
-    # lean to then, the least variance, the blur in it
-    pointers, repeats = np.zeros((CHOICES, POINTERS)), np.zeros((CHOICES, POINTERS))
-    pointers[[0, -1], [0, 1]] = repeats[-1, -1] = 1.0
-    leanings = repeats[:, -1:] * np.asarray(composer.again_bias)
+    choice = write("ArgMax", odds, axis=-1, keepdims=0)
+    # for each choice: which idea it is, whose pointer counts, the least variance, the blur in it
+    pointers = np.zeros((CHOICES, POINTERS))
+    pointers[[0, -1], [0, 1]] = 1.0
     low, high = DEVIATIONS
     clear = np.append(np.full(IDEAS, CLEAR), 0.0)
     # of what repeats nothing is left to chance
     blur = np.vstack([composer.blurred[:, None] * np.asarray(composer.blur), np.full(composer.codes, np.inf)])
     variances = np.exp(-2.0 * low) * np.column_stack([clear, blur])
-    table = np.concatenate([np.eye(CHOICES, IDEAS), pointers, repeats, leanings, variances], axis=1)
+    table = np.concatenate([np.eye(CHOICES, IDEAS), pointers, variances], axis=1)
     row = write("Gather", outer.constant(table), choice, axis=0)
-    sizes = outer.constant([IDEAS, POINTERS, POINTERS, CHOICES, 1, composer.codes], np.int64)
-    chosen, pointer, repeat, leaning, least, blurred = write.several(6, "Split", row, sizes, axis=-1)
-    following = write("MatMul", write("MatMul", repeat, pointed), outer.constant(np.eye(BEATS + 1, k=1)))
+    sizes = outer.constant([IDEAS, POINTERS, 1, composer.codes], np.int64)
+    chosen, pointer, least, blurred = write.several(4, "Split", row, sizes, axis=-1)
     about = write("Reshape", about, outer.constant([-1, IDEAS, 2 * composer.codes], np.int64))
     halves = outer.constant([composer.codes, composer.codes], np.int64)
     mean, spread = write.several(2, "Split", write("MatMul", chosen, about), halves, axis=-1)
     mean = write("Add", mean, write("MatMul", write("MatMul", pointer, pointed), "beat/made"))
     variance = write("Exp", write("Mul", write("Sigmoid", spread), outer.constant(2.0 * (high - low))))
-    deviation = write("Sqrt", write("Max", write("Sub", variance, blurred), least))
-    return mean, deviation, following, leaning
+    return mean, write("Sqrt", write("Max", write("Sub", variance, blurred), least))
 
 
 def _product(

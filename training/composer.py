@@ -20,10 +20,6 @@ a choice of its own beside the ideas: to repeat the beat that another head point
 which beats are repeated (:func:`training.relations.repeats`); to composing a repeated beat nothing is added,
 and it is decoded as what it repeats (:meth:`training.studio.Decoder.composed`).
 
-What comes back goes on: half of the beats after a repeated one are repeated, too, and nine in ten of those
-repeat what came next. So after a repeated beat the pointers lean to the beat after the one it repeated (as
-the window of Graves 2013 moves on), and the choice leans to repeating again, both by amounts that are learnt.
-
 The encoder blurs codes: what it says of a beat is a mean and a deviation, and the composer learns from codes
 drawn with them, so part of what its ideas deviate by is not music but blur. Composing takes that part away
 from what is played, and adds it to what the composer hears of what it has played, for it has learnt to listen
@@ -58,10 +54,6 @@ HEAD_SIZE: Final = 24
 RECALL: Final = HEADS * HEAD_SIZE
 POINTERS: Final = 2
 """Heads that point to an earlier beat: one to vary, which the first idea does, and one to repeat."""
-GOING_ON: Final = (1.0, 2.5)
-"""Log-odds, to begin with, by which each pointer leans to the beat after one that was just repeated."""
-AGAIN: Final = 1.0
-"""Log-odds, to begin with, by which a beat after a repeated one is rather repeated."""
 IDEAS: Final = 5
 CHOICES: Final = IDEAS + 1
 """Of each beat: one of the ideas, or, the last, to repeat."""
@@ -88,19 +80,13 @@ class Plan(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """What goes from beat to beat; ``made`` are the codes of all beats so far.
-
-    If the beat before was repeated, ``following`` is 1 at the beat after the one it repeated, and ``leaning``
-    what is added to the log-odds of choices; else both are 0.
-    """
+    """What goes from beat to beat; ``made`` are the codes of all beats so far."""
 
     heard: Any
     memory: Any
     back: Any
     keys: Any
     made: Any
-    following: Any
-    leaning: Any
 
 
 class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
@@ -163,7 +149,6 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         self.copy_asks = self._weight("copy_asks", (w, POINTERS * HEAD_SIZE))
         self.copy_keys = self._weight("copy_keys", (w, POINTERS * HEAD_SIZE))
         self.copy_lags = self._weight("copy_lags", (POINTERS, BEATS), "zeros")
-        self.going_on = self._weight("going_on", (POINTERS,), keras.initializers.Constant(GOING_ON))
         self.say1 = self._weight("say1", (w + RECALL, h))
         self.say_style = self._weight("say_style", (STYLE, h))
         self.say2 = self._weight("say2", (h, h))
@@ -174,8 +159,6 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         self.differ_bias = self._weight("differ_bias", (IDEAS * 2 * c,), "zeros")
         self.weigh = self._weight("weigh", (h, CHOICES), "zeros")
         self.weigh_bias = self._weight("weigh_bias", (CHOICES,), "zeros")
-        again = keras.initializers.Constant([*[0.0] * IDEAS, AGAIN])
-        self.again_bias = self._weight("again_bias", (CHOICES,), again)
         # measured, not trained: the mean variance that the encoder gives each code
         self.blur = self._weight("blur", (c,), "zeros", trainable=False)
         # what scores are multiplied with, and what is added to them, to have them met
@@ -192,26 +175,22 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         """Scores ``(n, 14)`` to the style that every beat is composed in, ``(n, 96)``."""
         return leaky(self.map2(leaky(self.map1(scores))))
 
-    def expect(self, codes: Any, scores: Any, repeated: Any) -> tuple[Any, Any, Any, Any]:
+    def expect(self, codes: Any, scores: Any) -> tuple[Any, Any, Any, Any]:
         """Log-odds ``(n, 75, choices)`` of each beat's choices, and what they are.
 
-        ``codes``: ``(n, 75, codes)``; only those before a beat count. ``scores``: ``(n, 14)``. ``repeated``,
-        ``(n, 75, 75)``: which earlier beats each beat repeats; only those before a beat count. Then: means
+        ``codes``: ``(n, 75, codes)``; only those before a beat count. ``scores``: ``(n, 14)``. Then: means
         and log-deviations of the ideas, ``(n, 75, ideas, codes)``, and the log-probability that each beat is
         the one to repeat, ``(n, 75, 75)``.
         """
-        following = ops.pad(self._cast(repeated)[:, :-1, :-1], ((0, 0), (1, 0), (1, 0)))
         style = self.style(scores)
         before = ops.pad(codes[:, :-1], ((0, 0), (1, 0), (0, 0)))
         x = leaky(ops.matmul(before, self.entry) + self._setting(style))
         products, bias = self._products(), self.ideas_bias()
         memory = self._remember(products["gates"](x) + self.gates_bias)
         _, asks, keys, said = ops.split(products["memory"](memory), self.parts(), axis=-1)
-        recalled, copied, where = self._recall_all(asks, keys, codes, following)
+        recalled, copied, where = self._recall_all(asks, keys, codes)
         said = said + ops.matmul(recalled, self.recall_weights()) + self._taste(style)[:, None]
-        odds, means, spreads = self._say(said, copied, products, bias)
-        odds = odds + ops.max(following, axis=-1, keepdims=True) * self._cast(self.again_bias)
-        return odds, means, spreads, where
+        return *self._say(said, copied, products, bias), where
 
     def surprise(self, codes: Any, scores: Any, repeated: Any, clear: Any, blur: Any) -> Any:
         """``-log p(codes)`` of each beat given those before it, in nats, without ``log(2 pi) / 2`` a code.
@@ -220,7 +199,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         ``(n, 14)``. ``repeated``, bool ``(n, 75, 75)``: which earlier beats each beat repeats; of one that
         repeats any, that it does and which one is all that surprises. Result: ``(n, 75)``.
         """
-        odds, means, spreads, where = self.expect(codes, scores, repeated)
+        odds, means, spreads, where = self.expect(codes, scores)
         far = (codes[:, :, None] - means) * ops.exp(-spreads)
         new = ops.logsumexp(odds[..., :-1] - ops.sum(spreads + 0.5 * far**2, axis=-1), axis=-1)
         drawn = -ops.sum(blur + 0.5 * ((codes - clear) * ops.exp(-blur)) ** 2, axis=-1)
@@ -230,37 +209,31 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     def call(self, latent: Any) -> Any:
         """Latents ``(n, 14)`` to codes ``(n, 75, codes)``."""
         settings, chances, blurs, lots, taste = self.plan(latent)
-        lags, leans = self.lag_rows(), self.leans()
-        spots = ops.convert_to_tensor(np.eye(BEATS, dtype=self.compute_dtype))
+        lags, spots = self.lag_rows(), ops.convert_to_tensor(np.eye(BEATS, dtype=self.compute_dtype))
         products, bias, blur = self.whole or self._products(), self.ideas_bias(), self._cast(self.blur)
         recall_weights, to_hear = self.recall_weights(), ops.transpose(blurs, (1, 0, 2))
 
         def beat(now: Any, carry: Any) -> Any:
-            heard, memory, back, keys, made, following, leaning = carry
+            heard, memory, back, keys, made = carry
             x = leaky(ops.matmul(heard, self._cast(self.entry)) + settings[now])
             memory = self._gate(products["gates"](x) + self._cast(self.gates_bias), back, memory)
             back, asks, key, said = ops.split(products["memory"](memory), self.parts(), axis=-1)
-            known = lags[now] + following[:, None] * leans
-            recalled, copied, where = self._recall(asks, keys, made + to_hear, made, known)
+            recalled, copied, repeated = self._recall(asks, keys, made + to_hear, made, lags[now])
             said = said + ops.matmul(recalled, recall_weights) + taste
             odds, means, spreads = self._say(said, copied, products, bias)
-            odds = odds + leaning + lots[now]
-            choice = ops.one_hot(ops.argmax(odds, axis=-1), CHOICES, dtype=means.dtype)
+            choice = ops.one_hot(ops.argmax(odds + lots[now], axis=-1), CHOICES, dtype=means.dtype)
             chosen, repeats = choice[:, :-1, None], choice[:, -1:]
             mean, spread = ops.sum(chosen * means, axis=1), ops.sum(chosen * spreads, axis=1)
             blurred = ops.sum(chosen * self._cast(self.blurred)[:, None], axis=1)
             deviation = (1.0 - repeats) * self.daring * unblurred(spread, blurred * blur)
-            where = repeats * where
-            codes = mean + ops.matmul(where[:, None], made)[:, 0] + deviation * chances[now]
+            codes = mean + repeats * repeated + deviation * chances[now]
             spot = spots[now]
             keys = keys + ops.reshape(key, (-1, HEADS + POINTERS, HEAD_SIZE, 1)) * spot
-            made = made + spot[None, :, None] * codes[:, None]
-            # the last beat is never repeated, so that nothing comes round
-            following, leaning = ops.roll(where, 1, axis=-1), repeats * self._cast(self.again_bias)
-            return codes + blurs[now], memory, back, keys, made, following, leaning
+            return codes + blurs[now], memory, back, keys, made + spot[None, :, None] * codes[:, None]
 
         begin = [self.blank(latent, *shape) for shape in self.carried()]
-        return Carried(*ops.fori_loop(0, BEATS, beat, tuple(begin))).made
+        *_, made = ops.fori_loop(0, BEATS, beat, tuple(begin))
+        return made
 
     def plan(self, latent: Any) -> Plan:
         """What is known before the first beat."""
@@ -277,8 +250,7 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
     def carried(self) -> Carried:
         """Shapes, without the batch, of what beats hand on."""
         keys = (HEADS + POINTERS, HEAD_SIZE, BEATS)
-        made = (BEATS, self.codes)
-        return Carried((self.codes,), (self.width,), (3 * self.width,), keys, made, (BEATS,), (CHOICES,))
+        return Carried((self.codes,), (self.width,), (3 * self.width,), keys, (BEATS, self.codes))
 
     def parts(self) -> list[int]:
         """Where the products of the memory are parted: back to the gates, asks, keys, what is said."""
@@ -384,36 +356,29 @@ class Composer(keras.Model):  # type: ignore[misc]  # keras is untyped
         rows = ops.take(ops.concatenate([self.lags, self.copy_lags]), np.maximum(ago, 0), axis=1)
         return self._cast(ops.transpose(ops.where(ago > 0, rows, ops.cast(_FAR, rows.dtype)), (1, 0, 2)))
 
-    def _recall_all(self, asks: Any, keys: Any, codes: Any, following: Any) -> tuple[Any, Any, Any]:
+    def _recall_all(self, asks: Any, keys: Any, codes: Any) -> tuple[Any, Any, Any]:
         """What attention brings back at every beat: of all heads, ``(n, 75, heads codes)``, and a copy.
 
-        And the log-probability that each beat is the one to repeat. ``following``, ``(n, 75, 75)``: 1 where
-        a beat comes after one that the beat before repeats.
+        And the log-probability that each beat is the one to repeat.
         """
         asks, keys = (ops.reshape(x, (-1, BEATS, HEADS + POINTERS, HEAD_SIZE)) for x in (asks, keys))
         odds = ops.einsum("nthd,nshd->nths", asks, keys) + self.lag_rows()[None]
-        odds = odds + following[:, :, None] * self.leans()
         brought = ops.einsum("nths,nsc->nthc", attention(odds[:, :, :-1]), codes)
         recalled = ops.reshape(brought[:, :, :HEADS], (-1, BEATS, HEADS * self.codes))
         return recalled, brought[:, :, HEADS], ops.log_softmax(odds[:, :, -1])
 
-    def leans(self) -> Any:
-        """What is added to the log-odds of a beat that goes on, ``(heads + pointers, 1)``."""
-        return self._cast(ops.concatenate([np.zeros(HEADS, np.float32), self.going_on])[:, None])
+    def _recall(self, asks: Any, keys: Any, heard: Any, made: Any, lag: Any) -> tuple[Any, Any, Any]:
+        """At one beat: what attention brings back, ``(n, heads codes)``, a copy, what would be repeated.
 
-    def _recall(self, asks: Any, keys: Any, heard: Any, made: Any, known: Any) -> tuple[Any, Any, Any]:
-        """At one beat: what attention brings back, ``(n, heads codes)``, a copy, and what to repeat.
-
-        The last is 1 at that beat, else 0, ``(n, 75)``. ``heard`` and ``made``, ``(n, 75, codes)``; from this
-        beat on they do not count. ``known``: what is added to the log-odds of each, ``(n, heads + pointers,
-        75)``.
+        ``heard`` and ``made``, ``(n, 75, codes)``; from this beat on they do not count.
         """
         asks = ops.reshape(asks, (-1, HEADS + POINTERS, 1, HEAD_SIZE))
-        odds = ops.matmul(asks, keys)[:, :, 0] + known
+        odds = (ops.matmul(asks, keys) + lag[None, :, None])[:, :, 0]
         weights = attention(odds[:, :-1])
         recalled = ops.reshape(ops.matmul(weights[:, :HEADS], heard), (-1, HEADS * self.codes))
         copied = ops.matmul(weights[:, HEADS:], made)[:, 0]
-        return recalled, copied, ops.one_hot(ops.argmax(odds[:, -1], axis=-1), BEATS, dtype=made.dtype)
+        spot = ops.one_hot(ops.argmax(odds[:, -1:], axis=-1), BEATS, dtype=made.dtype)
+        return recalled, copied, ops.matmul(spot, made)[:, 0]
 
     def _say(self, said: Any, copied: Any, products: Mapping[str, Any], bias: Any) -> tuple[Any, Any, Any]:
         """Log-odds of the choices, means and log-deviations of the ideas.

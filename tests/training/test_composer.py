@@ -55,10 +55,9 @@ def latents() -> Any:
     return np.random.default_rng(0).standard_normal((5, LATENT))
 
 
-def expected(network: Composer, codes: Any, latents: Any, repeated: Any = False) -> tuple[Any, ...]:
+def expected(network: Composer, codes: Any, latents: Any) -> tuple[Any, ...]:
     """What :meth:`Composer.expect` says of each beat, for what is asked for ``latents``."""
-    repeated = np.broadcast_to(repeated, (len(codes), BEATS, BEATS))
-    return tuple(np.asarray(part) for part in network.expect(codes, asked_for(network, latents), repeated))
+    return tuple(np.asarray(part) for part in network.expect(codes, asked_for(network, latents)))
 
 
 def asked_for(network: Composer, latents: Any) -> Any:
@@ -88,10 +87,10 @@ def test_compiled_once_it_composes_any_number_of_pieces(network: Composer, laten
 
 def test_surprise_is_that_of_a_mixture_of_normal_distributions(network: Composer, latents: Any) -> None:
     codes = np.random.default_rng(1).standard_normal((5, BEATS, CODES))
+    odds, means, spreads, where = expected(network, codes, latents)
     clear, blur = codes - 0.1, np.random.default_rng(2).normal(-1.0, 0.3, codes.shape)
     repeated = np.zeros((5, BEATS, BEATS), bool)
     repeated[:, 8, [0, 4]] = repeated[:, 70, 69] = True
-    odds, means, spreads, where = expected(network, codes, latents, repeated)
     got = np.asarray(network.surprise(codes, asked_for(network, latents), repeated, clear, blur))
     shares = np.exp(odds) / np.exp(odds).sum(axis=-1, keepdims=True)
     wanted = -np.log((shares[..., :-1] * normal(codes[:, :, None], means, spreads)).sum(axis=-1))
@@ -136,43 +135,15 @@ def test_a_copy_begins_at_the_beat_it_points_to(network: Composer, latents: Any)
 
 def test_a_beat_that_is_repeated_is_repeated_exactly(blurred: Composer, latents: Any) -> None:
     codes, blurs = np.asarray(blurred(latents)), blurs_of(blurred, latents)
-    found = np.argwhere(repeated_beats(blurred, codes + blurs, latents))
-    found = found[found[:, 1] > 0]  # a first beat has nothing to repeat
+    drawn, where = (
+        drawn_ideas(blurred, codes + blurs, latents)[3],
+        expected(blurred, codes + blurs, latents)[3],
+    )
+    found = np.argwhere(drawn == IDEAS)
+    found = found[found[:, 1] > 0]
     assert len(found) > 5
-    for piece, beat, earlier in found:
-        np.testing.assert_array_equal(codes[piece, beat], codes[piece, earlier])
-
-
-def test_after_a_repeated_beat_the_next_one_is_leant_to(network: Composer, latents: Any) -> None:
-    codes = np.random.default_rng(1).standard_normal((5, BEATS, CODES))
-    repeated = np.zeros((5, BEATS, BEATS), bool)
-    repeated[:, 8, [0, 4]] = True
-    (odds, *_, plain), (leant, *_, where) = (expected(network, codes, latents, x) for x in (False, repeated))
-    ratio = np.delete(where - plain, 9, axis=1)
-    assert np.abs(np.tril(ratio)).max() == 0.0
-    gained = (where - plain)[:, 9, :9]
-    others = np.delete(gained, [1, 5], axis=1)
-    for next_one in (1, 5):
-        lean = np.broadcast_to(np.asarray(network.going_on)[1], others.shape)
-        np.testing.assert_allclose(gained[:, [next_one]] - others, lean)
-    again = np.zeros((BEATS, CHOICES))
-    again[9] = np.asarray(network.again_bias)
-    np.testing.assert_allclose(leant - odds, np.broadcast_to(again, odds.shape), atol=1e-12)
-
-
-def test_what_comes_back_goes_on(network: Composer, latents: Any) -> None:
-    kept = {name: np.asarray(getattr(network, name)) for name in ("going_on", "again_bias")}
-    network.going_on.assign([0.0, 1e3])
-    network.again_bias.assign([*[0.0] * IDEAS, 1e3])
-    try:
-        codes = np.asarray(network(latents))
-        repeated = repeated_beats(network, codes, latents)
-    finally:
-        for name, value in kept.items():
-            getattr(network, name).assign(value)
-    for piece, found in zip(codes, repeated, strict=True):
-        beat, earlier = np.argwhere(found[1:])[0] + (1, 0)
-        np.testing.assert_array_equal(piece[beat:], piece[earlier : earlier + BEATS - beat])
+    for piece, beat in found:
+        np.testing.assert_array_equal(codes[piece, beat], codes[piece, where[piece, beat].argmax()])
 
 
 def test_what_is_expected_of_a_beat_depends_on_the_beats_before_it_alone(
@@ -326,26 +297,12 @@ def drawn_ideas(network: Composer, heard: Any, latents: Any) -> tuple[Any, ...]:
 
     Where a beat is repeated (``IDEAS``), those of the last idea.
     """
-    repeated = repeated_beats(network, heard, latents)
-    odds, means, spreads, _ = expected(network, heard, latents, repeated)
+    odds, means, spreads, _ = expected(network, heard, latents)
     chances, lots = map(np.asarray, network._chances(latents))
     drawn = np.argmax(odds + lots, axis=-1)
     idea = np.minimum(drawn, IDEAS - 1)[..., None, None]
     mean, spread = (np.take_along_axis(x, idea, 2)[:, :, 0] for x in (means, spreads))
     return mean, spread, chances, drawn
-
-
-def repeated_beats(network: Composer, heard: Any, latents: Any) -> Any:
-    """Which earlier beat each beat repeats after ``heard``, bool ``(n, 75, 75)``."""
-    lots = np.asarray(network._chances(latents)[1])
-    repeated = np.zeros((len(heard), BEATS, BEATS), bool)
-    before = ~repeated
-    # each turn is right about at least one beat more, for what is repeated depends on earlier repeats
-    while not np.array_equal(repeated, before):
-        odds, *_, where = expected(network, heard, latents, repeated)
-        again = (odds + lots).argmax(axis=-1) == IDEAS
-        before, repeated = repeated, again[..., None] & (np.arange(BEATS) == where.argmax(axis=-1)[..., None])
-    return repeated
 
 
 def blurs_of(network: Composer, latents: Any) -> Any:
