@@ -151,6 +151,13 @@ class Composer:
         self._think_no_more()
         self.recent.extend(played)
 
+    def give_back(self, tunes: Iterable[Tune]) -> None:
+        """These came of :meth:`following`, and will not be heard now. Seeds are many: nothing changes."""
+
+    def take_up(self, tunes: Iterable[Tune]) -> None:
+        """These come now, though they were given some time ago: what follows is another."""
+        self.remember(seed for tune in tunes if (seed := tune.piece.seed) is not None)
+
     def _next(self, mood: str | None) -> _Idea:
         if self._idea is None or self._idea.mood != mood:
             self._think_no_more()

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,27 @@ class Jukebox(Composer):
             except PianoganError as error:
                 log.warning("the next track instead: %s", error)
         return super().following(mood)
+
+    def give_back(self, tunes: Iterable[Tune]) -> None:
+        """These came of :meth:`following`, and will not be heard now: they are still to come this round."""
+        if numbers := self._numbers(tunes):
+            self._think_no_more()
+            self.recent = deque(number for number in self.recent if number not in numbers)
+
+    def take_up(self, tunes: Iterable[Tune]) -> None:
+        """These come now, though they were given in an earlier round, maybe: they count for this one."""
+        numbers = self._numbers(tunes)
+        self.give_back(tunes)
+        self.remember(numbers)
+
+    def _numbers(self, tunes: Iterable[Tune]) -> list[int]:
+        """Numbers of the entries that tunes are of, in their order."""
+        kept = {
+            id(self._tunes[entry.path]): n
+            for n, entry in enumerate(self._entries)
+            if entry.path in self._tunes
+        }
+        return [kept[id(tune)] for tune in tunes if id(tune) in kept]
 
     def _choose(self, mood: str | None) -> int:
         """Number of the next entry: one that was not played yet, as long as there is any."""

@@ -655,6 +655,7 @@ class _Begin(Beginning):
         if self.saved is not None:
             return [*self.settings, *load_place(self.saved, desk.composer, self.fade, self.serial)]
         endless = self.piece is None
+        desk.composer.give_back([one.tune for one in desk.state.drawn])
         tune = desk.composer.following(self.mood) if self.piece is None else desk.composer.tune(self.piece)
         return [
             *self.settings,
@@ -707,7 +708,10 @@ class _GoOver(Beginning):
 
     def _tune(self, desk: Desk) -> Tune:
         scene, deck = self.scene, desk.state.deck
+        if not self.hold:
+            desk.composer.give_back([one.tune for one in desk.state.drawn])
         if (held := left_with(desk.state, self.name)) is not None:
+            desk.composer.take_up([held.deck.tune, *(one.tune for one in held.queue if one.drawn)])
             return held.deck.tune
         if scene.piece is not None:
             return desk.composer.tune(scene.piece)

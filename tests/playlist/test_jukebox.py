@@ -62,6 +62,38 @@ def test_all_tracks_are_played_before_one_comes_again_and_none_twice_running(tmp
     assert len({tuple(one) for one in rounds}) > 1
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_all_tracks_are_played_before_one_comes_again_however_often_scenes_change(
+    tmp_path: Path, seed: int
+) -> None:
+    a_folder(tmp_path, [()] * 8)
+    scenes = {"field": Scene(), "cave": Scene()}
+    stream = Stream(instrument="chip_triangle", playlist=tmp_path, seed=seed, rate=8000, scenes=scenes)
+    for scene in ["field", "cave"] * 8:
+        stream.transition(scene, "now")
+        stream.fill(9600)
+    played = [event.piece for event in stream.events() if event.kind == "piece"]
+    assert len(played) == 16
+    assert len(set(played[:8])) == len(set(played[8:])) == 8
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_track_comes_twice_running_after_a_scene_that_was_held(tmp_path: Path, seed: int) -> None:
+    a_folder(tmp_path, [()] * 4)
+    scenes = {"field": Scene(hold=True), "cave": Scene()}
+    stream = Stream(instrument="chip_triangle", playlist=tmp_path, seed=seed, rate=8000, scenes=scenes)
+    stream.transition("field")
+    stream.fill(9600)
+    stream.transition("cave", "now")
+    stream.fill(8000 * 10)
+    stream.events()
+    stream.transition("field", "now", fade_beats=0)
+    stream.fill(8000 * 30)
+    played = [event.piece for event in stream.events() if event.kind == "piece"]
+    assert len(played) > 5
+    assert all(a != b for a, b in pairwise(played))
+
+
 def test_a_seed_makes_the_order_repeatable(tmp_path: Path) -> None:
     folder = a_folder(tmp_path, [()] * 6)
     assert names(Jukebox(folder, seed=3), 12) == names(Jukebox(folder, seed=3), 12)
