@@ -708,36 +708,37 @@ def test_who_plays_while_recording_has_time_to(silent, tmp_path, monkeypatch, ar
     assert clocks == [fast]
 
 
+def played(silent, monkeypatch, game, frames, *events):
+    """Play ``game`` with ``events``, one a frame (None: none); where it has come to then."""
+    canvas, soundtrack = silent.display.set_mode((640, 360)), game_music.Soundtrack(model="none")
+    coming = iter(events)
+
+    def get(*_):
+        event = next(coming, None)
+        return [] if event is None else [event]
+
+    monkeypatch.setattr(silent.event, "get", get)
+    main.play(game, canvas, soundtrack, None, main.parse(["--fast", "--frames", str(frames)]))
+    return game.screen
+
+
 def test_the_game_pauses_when_its_window_is_left(silent, monkeypatch):
-    canvas, game = silent.display.set_mode((640, 360)), begun()
-    soundtrack = game_music.Soundtrack(model="none")
-    events = [[silent.event.Event(silent.WINDOWFOCUSLOST)]]
-    monkeypatch.setattr(silent.event, "get", lambda *_: events.pop() if events else [])
-    main.play(game, canvas, soundtrack, None, main.parse(["--fast", "--frames", "30"]))
-    assert game.screen == "paused"
+    left = silent.event.Event(silent.WINDOWFOCUSLOST)
+    assert played(silent, monkeypatch, begun(), 30, left) == "paused"
 
 
 def test_a_level_that_begins_while_the_window_is_left_begins_paused(silent, monkeypatch):
-    canvas = silent.display.set_mode((640, 360))
     game = Game({"1-meadow": room("P.s..F", "######"), "test": room("P....F", "######")})
     for number in range(60):
         game.step(Buttons(start=number == 40))
     assert game.screen not in {"play", "paused"}
-    soundtrack = game_music.Soundtrack(model="none")
-    events = [[silent.event.Event(silent.WINDOWFOCUSLOST)]]
-    monkeypatch.setattr(silent.event, "get", lambda *_: events.pop() if events else [])
-    main.play(game, canvas, soundtrack, None, main.parse(["--fast", "--frames", "400"]))
-    assert game.screen == "paused"
+    left = silent.event.Event(silent.WINDOWFOCUSLOST)
+    assert played(silent, monkeypatch, game, 400, left) == "paused"
 
 
 def test_who_comes_back_may_go_on(silent, monkeypatch):
-    canvas, game = silent.display.set_mode((640, 360)), begun()
-    soundtrack = game_music.Soundtrack(model="none")
-    back = [[silent.event.Event(silent.KEYDOWN, key=silent.K_p)]]
-    events = [*back, *[[]] * 5, [silent.event.Event(silent.WINDOWFOCUSLOST)]]
-    monkeypatch.setattr(silent.event, "get", lambda *_: events.pop() if events else [])
-    main.play(game, canvas, soundtrack, None, main.parse(["--fast", "--frames", "12"]))
-    assert game.screen == "play"
+    left, key = silent.event.Event(silent.WINDOWFOCUSLOST), silent.event.Event(silent.KEYDOWN, key=silent.K_p)
+    assert played(silent, monkeypatch, begun(), 12, left, *[None] * 5, key) == "play"
 
 
 @pytest.mark.parametrize("name", ["", "."])
