@@ -309,11 +309,6 @@ class Engine:
                 self._hold(request is Control.PAUSE)
             else:
                 waiting += self._resolve(request)
-        if self.paused and self.sink.playing and isinstance(last := play_or_stop(waiting), c.Stop):
-            # silent at once; what comes after it finds silence, as it would a frame later
-            after = waiting.index(last) + 1
-            self._commit(waiting[:after])
-            waiting = waiting[after:]
         if self.paused and self.sink.playing:
             heard = play_or_stop(waiting) is not None
         else:
@@ -347,6 +342,13 @@ class Engine:
         """Have ``commands`` take effect as soon as can be, all at one frame."""
         if not commands:
             return
+        last = play_or_stop(commands)
+        if self.paused and self.sink.playing and isinstance(last, c.Stop) and last is not commands[-1]:
+            # held music is silent at once; what comes after the stop finds silence, as it would a frame later
+            after = commands.index(last) + 1
+            self._commit(commands[:after])
+            self._commit(commands[after:])
+            return
         self.stats.commands += len(commands)
         if not self.sink.playing:
             with hurried(HURRY_SECONDS, pressed=True):
@@ -370,7 +372,7 @@ class Engine:
         state = self.conductor.state_at(self._last_at)
         if isinstance(last, c.Play):
             self._hold(False)
-        elif last is not None and state.pending is None and (state.ends_at is not None or not state.running):
+        elif last is not None and (state.ends_at is not None or not state.running):
             self._frontier = max(self._frontier, (state.ends_at or self._last_at) + 1)
             self.conductor.advance(self._frontier)
             self._tell_until(self._frontier, ("end",))

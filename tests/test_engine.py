@@ -772,11 +772,12 @@ def test_a_transition_after_a_stop_while_held_begins_from_silence():
     assert rig.events[before].kind == "end"
 
 
-def test_a_stinger_after_a_stop_while_held_is_heard_at_once_and_to_its_end():
+@pytest.mark.parametrize("then", [(), (Control.UNPAUSE,)])
+def test_a_stinger_after_a_stop_while_held_is_heard_at_once_and_to_its_end(then):
     rig = Rig()
     hold(rig)
     before = len(rig.events)
-    rig.send(c.Stop(), c.PlayFigure(STINGERS["game over"]))
+    rig.send(c.Stop(), c.PlayFigure(STINGERS["game over"]), *then)
     rig.run(6.0)
     assert [event.kind for event in rig.events[before:]] == ["end", "stinger"]
     assert rig.engine.pulse is None
