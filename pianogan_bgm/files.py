@@ -49,6 +49,8 @@ def appearing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def _take_place(temporary: Path, target: Path) -> None:
+    with _named(temporary), temporary.open("rb+") as file:
+        os.fsync(file.fileno())  # or a power cut may leave the new name on nothing
     for attempt in range(1, ATTEMPTS + 1):
         try:
             os.replace(temporary, target)
@@ -72,15 +74,18 @@ def write_together(contents: Mapping[str | os.PathLike[str], bytes]) -> None:
         # left in the opposite order
         places = {path: stack.enter_context(appearing(path)) for path in reversed([*contents])}
         for path, data in contents.items():
-            _write(places[path], data)
+            with _named(places[path]):
+                places[path].write_bytes(data)
 
 
-def _write(place: Path, data: bytes) -> None:
+@contextmanager
+def _named(place: Path) -> Iterator[None]:
+    """Errors in the block name ``place`` where they name no file: ``open`` names its own, ``write`` none."""
     try:
-        place.write_bytes(data)
+        yield
     except OSError as error:
         if error.filename is None and error.errno is not None:
-            error.filename = str(place)  # open() names its file, write() does not
+            error.filename = str(place)
         raise
 
 

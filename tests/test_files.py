@@ -29,6 +29,17 @@ def test_files_are_written_together_in_the_order_given(
     }
 
 
+def test_a_file_is_on_the_disk_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    for name in ("fsync", "replace"):
+        does = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *a, name=name, does=does: [done.append(name), does(*a)])
+    write_atomically(tmp_path / "save", b"state")
+    assert done == ["fsync", "replace"]
+
+
 def test_if_one_cannot_be_written_all_old_files_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_together({tmp_path / "weights": b"old", tmp_path / "card": b"old"})
     write = Path.write_bytes
@@ -76,10 +87,15 @@ def test_what_goes_wrong_is_said_of_the_file_itself(tmp_path: Path, monkeypatch:
     def unopened(place: Path, _: bytes) -> None:
         raise PermissionError(13, "Permission denied", str(place))
 
-    def unnamed(place: Path, _: bytes) -> None:  # as an error of a write is, on a full disk
+    def unnamed(*_: object) -> None:  # as an error of a write is, on a full disk
         raise PermissionError(13, "Permission denied")
 
-    ways = ((os, "replace", refused), (Path, "write_bytes", unopened), (Path, "write_bytes", unnamed))
+    ways: tuple[tuple[object, str, object], ...] = (
+        (os, "replace", refused),
+        (os, "fsync", unnamed),
+        (Path, "write_bytes", unopened),
+        (Path, "write_bytes", unnamed),
+    )
     for place, name, instead in ways:
         monkeypatch.setattr(place, name, instead)
         with pytest.raises(PermissionError) as denied:

@@ -195,6 +195,16 @@ def test_music_is_played_on_a_soundfont_named_by_its_path(tmp_path):
         check_instrument("violin")
 
 
+def test_a_soundfont_by_a_relative_path_is_that_file_wherever_the_game_goes(tmp_path, monkeypatch):
+    path = written(tmp_path, [(54, 1)])
+    monkeypatch.chdir(tmp_path)
+    stream = Stream(Piece((Note(0, 69, 8, 100),), steps=32), rate=RATE, instrument=f"{path.name}#0:0")
+    monkeypatch.chdir(tmp_path.parent)
+    assert stream.instrument["melody"] == f"{path}#0:0"
+    stream.play()
+    assert peak_hz(stream.fill(RATE)) == pytest.approx(441, rel=0.002)
+
+
 def test_what_is_no_soundfont_is_one_named_error(tmp_path):
     good = soundfont([(54, 1)])
     wrong = [

@@ -8,6 +8,7 @@ depend on how the stream is cut.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Iterable
@@ -43,11 +44,12 @@ def credited(attribution: Iterable[str], instrument: str) -> tuple[str, ...]:
 def check_instrument(name: Any) -> str:
     """``name``, if :func:`load` will know it; a SoundFont is read now, so that a bad one is refused here.
 
-    Raises :class:`InvalidSetting`, and :class:`SoundError` for a file that is no SoundFont.
+    Its path comes back absolute, for a game may change its folder before the instrument is loaded. Raises
+    :class:`InvalidSetting`, and :class:`SoundError` for a file that is no SoundFont.
     """
     if isinstance(name, str) and name in NAMES:
         return name
-    path = str(name) if isinstance(name, str | Path) else ""
+    path = os.path.abspath(name) if isinstance(name, str | Path) and str(name) else ""
     font = _font(path)
     if font is None:
         raise InvalidSetting(
