@@ -86,6 +86,7 @@ def midi2img(
         outside = sum(not spec.lowest <= pitch <= spec.highest for pitch in pitches)
         counts: Counts = Counter({f"notes outside pitches {spec.lowest} to {spec.highest} left out": outside})
         counts["notes never released"] = score.report.hanging
+        counts["without a note to draw"] = not pitches
         pictures = _pictures(score, job.stem, spec, skip_silent, counts)
         return Result(_old_ones_named(job.folder, pictures), counts)
 

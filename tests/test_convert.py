@@ -79,6 +79,15 @@ def test_silent_pictures_are_kept_on_request(tmp_path: Path) -> None:
     assert names(tmp_path) == ["song.mid", *(f"song_piano_{n}.png" for n in range(4))]
 
 
+def test_a_file_without_a_note_is_counted_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mido.MidiFile(tracks=[mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=500000)])]).save(
+        tmp_path / "empty.mid"
+    )
+    assert midi2img([tmp_path / "empty.mid"]) == 0
+    assert capsys.readouterr().out == "files: 1; without a note to draw: 1\n"
+    assert names(tmp_path) == ["empty.mid"]
+
+
 def test_the_end_of_the_file_is_never_dropped(tmp_path: Path) -> None:
     last = Note(3000, 60, 1)
     write_midi(Piece((Note(0, 60, 1), last), steps=3001), tmp_path / "song.mid")
