@@ -262,7 +262,8 @@ class Music(ABC):
     def state(self) -> dict[str, Any]:
         """All of it as plain JSON, for a save game; :meth:`restore` makes music that goes on from here.
 
-        A transition that waits is not in it: ask for it again.
+        A transition that waits is not in it: ask for it again. Nor is what was queued in the last tenth of a
+        second, which the music's thread may not know yet.
         """
         here = self._to_save()
         coming = self._on_its_way() if here is None else self._agenda.on_its_way(here.state.came)
