@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 import zlib
@@ -23,7 +22,7 @@ from zipfile import BadZipFile
 import numpy as np
 from tqdm import tqdm
 
-from pianogan_bgm.files import write_atomically
+from pianogan_bgm.files import appearing, write_atomically
 from pianogan_bgm.interrupts import held_back
 from training.config import Config
 from training.corpus import sha256_of
@@ -106,16 +105,8 @@ class Run:
             )
         meta = {"step": step, "best": best, "state": stage.state()}
         path = self.checkpoints / f"{stage.name}{suffix}.npz"
-        temporary = path.with_suffix(".tmp")
-        try:
-            with temporary.open("wb") as file:
-                np.savez(file, __meta__=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)  # what it holds is half a checkpoint, and the disk may be full
-            raise
+        with appearing(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, __meta__=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
 
     def ended(self, name: str, steps: int) -> bool:
         """Whether a stage has taken its last step, and has a best checkpoint."""

@@ -8,7 +8,6 @@ depend on how the stream is cut.
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Iterable
@@ -49,7 +48,7 @@ def check_instrument(name: Any) -> str:
     """
     if isinstance(name, str) and name in NAMES:
         return name
-    path = os.path.abspath(name) if isinstance(name, str | Path) and str(name) else ""
+    path = str(Path(name).absolute()) if isinstance(name, str | Path) else ""
     font = _font(path)
     if font is None:
         raise InvalidSetting(
